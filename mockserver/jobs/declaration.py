@@ -1,0 +1,169 @@
+"""The `x-job` declaration, read strictly: what a contract's author says where inference cannot know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mockserver.errors import DeclarationError
+from mockserver.jobs.identity import id_maker
+from mockserver.jobs.lifecycle import State
+from mockserver.jobs.resource import Action, Pointer, RefusalRule
+from mockserver.openapi.document import pointer_tokens
+
+ROOT_KEYS = {"resources", "refusals", "codes", "headers"}
+SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.CANCEL, Action.DELETE}
+RESOURCE_KEYS = {a.value for a in SINGLE} | {
+    "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants"}  # fmt: skip
+FOLLOW_UP_KEYS = {"sum", "source", "links-source"}
+ROLES = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
+         "error", "source"}  # fmt: skip
+# Kinds of refusal with the HTTP status that each has unless a declaration says otherwise (RFC 9110, 6585).
+REFUSALS = {
+    "invalid_request": 400,
+    "malformed_body": 400,
+    "unauthenticated": 401,
+    "refused_key": 401,
+    "not_found": 404,
+    "unknown_path": 404,
+    "method_not_allowed": 405,
+    "not_ready": 409,
+    "failed_content": 409,
+    "expired_content": 410,
+    "conflict": 409,
+    "unsupported_media_type": 415,
+    "too_large": 413,
+    "too_many_headers": 431,
+    "too_many_jobs": 503,
+    "timeout": 408,
+    "internal": 500,
+}
+HEADERS = {"poll-after", "request-id"}
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpDeclaration:
+    """How a follow-up comes from its source: inputs that add up, and where the source's id stands."""
+
+    sums: tuple[str, ...] = ()
+    source: Pointer | None = None
+    links_source: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceDeclaration:
+    """What is declared of one kind of job; all of it is optional."""
+
+    operations: Mapping[Action, str] = field(default_factory=dict)
+    follow_ups: Mapping[str, FollowUpDeclaration] = field(default_factory=dict)
+    id_format: str = ""
+    words: Mapping[State, str] = field(default_factory=dict)
+    fields: Mapping[str, tuple[Pointer, ...]] = field(default_factory=dict)
+    echo: Mapping[Pointer, Pointer] = field(default_factory=dict)
+    failure: Mapping[str, Any] = field(default_factory=dict)
+    profile: Any = None
+    variants: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The whole declaration."""
+
+    resources: Mapping[str, ResourceDeclaration] = field(default_factory=dict)
+    refusals: Mapping[str, RefusalRule] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def read_declaration(data: Any, where: str) -> Declaration:
+    """The declaration of a document's `x-job`, empty if there is none. Raises DeclarationError with the place."""
+    if data is None:
+        return Declaration()
+    _check(data, ROOT_KEYS, where)
+    resources = _map(data, "resources", where)
+    refusals = _map(data, "refusals", where)
+    headers = _map(data, "headers", where)
+    _check(refusals, {*REFUSALS, "default"}, f"{where}.refusals")
+    _check(headers, HEADERS, f"{where}.headers")
+    return Declaration(
+        resources={n: _read_resource(r, f"{where}.resources.{n}") for n, r in resources.items()},
+        refusals={n: _read_refusal(r, f"{where}.refusals.{n}") for n, r in refusals.items()},
+        codes={str(k): v for k, v in _map(data, "codes", where).items()},
+        headers=headers,
+    )
+
+
+def _read_resource(data: Any, where: str) -> ResourceDeclaration:
+    _check(data, RESOURCE_KEYS, where)
+    words = _map(data, "words", where)
+    _check(words, {s.value for s in State}, f"{where}.words")
+    fields = _map(data, "fields", where)
+    _check(fields, ROLES, f"{where}.fields")
+    id_format = str(data.get("id-format", ""))
+    if id_format:
+        try:
+            id_maker(id_format)
+        except DeclarationError as error:
+            raise DeclarationError(f"{where}: {error}") from None
+    return ResourceDeclaration(
+        operations={a: str(data[a.value]) for a in SINGLE if a.value in data},
+        follow_ups=_read_follow_ups(_map(data, "follow-ups", where), f"{where}.follow-ups"),
+        id_format=id_format,
+        words={State(state): str(word) for state, word in words.items()},
+        fields={role: _pointers(value, f"{where}.fields.{role}") for role, value in fields.items()},
+        echo={
+            _pointer(to, f"{where}.echo"): _pointer(source, f"{where}.echo.{to}")
+            for to, source in _map(data, "echo", where).items()
+        },
+        failure=_map(data, "failure", where),
+        profile=data.get("profile"),
+        variants={str(k): str(v) for k, v in _map(data, "variants", where).items()},
+        where=where,
+    )
+
+
+def _read_follow_ups(data: dict[str, Any], where: str) -> dict[str, FollowUpDeclaration]:
+    found = {}
+    for name, entry in data.items():
+        _check(entry or {}, FOLLOW_UP_KEYS, f"{where}.{name}")
+        entry = entry or {}
+        source = _pointer(entry["source"], f"{where}.{name}.source") if "source" in entry else None
+        sums = entry.get("sum", [])
+        if not isinstance(sums, list):
+            raise DeclarationError(f"{where}.{name}.sum is {sums!r}, expected a list of request fields.")
+        found[name] = FollowUpDeclaration(tuple(map(str, sums)), source, bool(entry.get("links-source", True)))
+    return found
+
+
+def _read_refusal(data: Any, where: str) -> RefusalRule:
+    _check(data, {"status", "body"}, where)
+    status = data.get("status")
+    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+        raise DeclarationError(f"{where}.status is {status!r}, expected an HTTP status.")
+    return RefusalRule(status, data.get("body"))
+
+
+def _check(data: Any, known: set[str], where: str) -> None:
+    if not isinstance(data, dict):
+        raise DeclarationError(f"{where} is {data!r}, expected a map with some of the keys {sorted(known)}.")
+    if unknown := set(data) - known:
+        raise DeclarationError(f"{where}: unknown keys {sorted(unknown)}; known are {sorted(known)}.")
+
+
+def _map(data: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = data.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise DeclarationError(f"{where}.{key} is {value!r}, expected a map.")
+    return value
+
+
+def _pointers(value: Any, where: str) -> tuple[Pointer, ...]:
+    return tuple(_pointer(v, where) for v in (value if isinstance(value, list) else [value]))
+
+
+def _pointer(value: Any, where: str) -> Pointer:
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise DeclarationError(f"{where}: {value!r} is not a JSON Pointer (such as /data/id).")
+    return tuple(pointer_tokens(value))

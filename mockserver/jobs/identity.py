@@ -1,0 +1,68 @@
+"""Identifiers: made from a format and a seeded generator, so that the same seed gives the same ids."""
+
+import re
+from collections.abc import Callable
+from random import Random
+
+from mockserver.errors import DeclarationError
+
+_PLACEHOLDER = re.compile(r"\{(hex|alnum|digits|uuid|objectid)(?::(\d{1,3}))?\}")
+_ALNUM = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS = "0123456789"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
+
+def id_maker(id_format: str) -> Callable[[Random], str]:
+    """A function that draws an id.
+
+    A format is literal text with `{hex:n}`, `{alnum:n}`, `{digits:n}`, `{uuid}` or `{objectid}` in it.
+    Raises DeclarationError for any other placeholder.
+    """
+    literals = _PLACEHOLDER.split(id_format)
+    if "{" in "".join(literals[::3]) or not _PLACEHOLDER.search(id_format):
+        raise DeclarationError(
+            f"id-format {id_format!r}: expected text with {{hex:n}}, {{alnum:n}}, {{digits:n}}, {{uuid}} or {{objectid}}."
+        )
+    if len(literals) == 4 and literals[1] == "hex" and not literals[3]:
+        prefix, width = literals[0], int(literals[2] or 32)
+        return lambda random: f"{prefix}{random.getrandbits(4 * width):0{width}x}"
+    pieces: list[str | Callable[[Random], str]] = []
+    for index in range(0, len(literals), 3):
+        pieces.append(literals[index])
+        if index + 1 < len(literals):
+            pieces.append(_drawer(literals[index + 1], int(literals[index + 2] or 0)))
+    return lambda random: "".join(p if isinstance(p, str) else p(random) for p in pieces)
+
+
+def _drawer(kind: str, width: int) -> Callable[[Random], str]:
+    if kind == "uuid":
+        return _uuid
+    if kind in ("hex", "objectid"):
+        length = 24 if kind == "objectid" else width or 32
+        return lambda random: f"{random.getrandbits(4 * length):0{length}x}"
+    letters = _DIGITS if kind == "digits" else _ALNUM
+    length = width or 24
+    return lambda random: "".join(random.choices(letters, k=length))
+
+
+def _uuid(random: Random) -> str:
+    """A random UUID of version 4 (RFC 9562)."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) % 4]}{digits[17:20]}-{digits[20:]}"
+
+
+def format_of(examples: list[str], noun: str) -> str:
+    """The id format that the most telling of some examples shows; short stand-ins (`video_123`) lend their prefix."""
+    for example in sorted(examples, key=len, reverse=True):
+        if match := _UUID.search(example):
+            return f"{example[: match.start()]}{{uuid}}{example[match.end() :]}"
+        prefix, separator, rest = example.rpartition("_") if "_" in example else example.rpartition("-")
+        if len(rest) >= 16 and re.fullmatch(r"[0-9a-f]+", rest):
+            return f"{prefix}{separator}{{hex:{len(rest)}}}"
+        if len(rest) >= 6 and rest.isdigit():
+            return f"{prefix}{separator}{{digits:{len(rest)}}}"
+        if len(rest) >= 12 and rest.isalnum():
+            return f"{prefix}{separator}{{alnum:{len(rest)}}}"
+        if prefix and prefix.isidentifier():
+            return f"{prefix}{separator}{{alnum:24}}"
+    return f"{noun}_{{alnum:24}}"

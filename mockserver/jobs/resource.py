@@ -1,0 +1,124 @@
+"""A job resource: which operations of a contract make up one kind of job, and which field plays which role.
+
+This is the result of reading a contract; the engine and the checks stand on it and look at no names again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mockserver.jobs.lifecycle import State
+from mockserver.jobs.profile import Profile
+from mockserver.jobs.vocabulary import Vocabulary
+from mockserver.openapi.document import Document, Operation
+
+Pointer = tuple[str, ...]  # the tokens of a JSON Pointer; `*` stands for each item of an array
+
+
+class Action(StrEnum):
+    """What an operation does to jobs."""
+
+    CREATE = "create"
+    FOLLOW_UP = "follow-up"
+    RETRIEVE = "retrieve"
+    LIST = "list"
+    CONTENT = "content"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a job stands in an operation's answer, and what its fields mean there.
+
+    `pointer` leads from the body to the job (`('data', 'list', '*')`: each item of data.list);
+    `fields` maps roles to pointers inside the job; `words` are the states as this answer spells them.
+    """
+
+    pointer: Pointer
+    schema: Any
+    fields: Mapping[str, tuple[Pointer, ...]]
+    words: Mapping[State, str]
+    unclear_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdPlace:
+    """Where a request names a job: a `path` or `query` parameter, or a `body` field."""
+
+    place: str
+    pointer: Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class JobOperation:
+    """One operation with the part that it plays for a kind of job.
+
+    `sums` names inputs of a follow-up that add to its source's (an extension's seconds).
+    `variants` maps values of a download's query parameter `variant_parameter` to media types.
+    """
+
+    operation: Operation
+    action: Action
+    view: View | None = None
+    id_place: IdPlace | None = None
+    sums: tuple[str, ...] = ()
+    links_source: bool = True
+    variant_parameter: str = ""
+    variants: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResource:
+    """One kind of job.
+
+    `words` are the states that its contract can express; a resource without `lifecycle` is there at once and
+    for good (a plain record beside the jobs). `echo` maps fields of the answer to fields of the request where
+    their names differ.
+    """
+
+    name: str
+    operations: tuple[JobOperation, ...]
+    words: Mapping[State, str]
+    id_format: str
+    profile: Profile
+    lifecycle: bool = True
+    echo: Mapping[Pointer, Pointer] = field(default_factory=dict)
+    failure: Mapping[str, Any] = field(default_factory=dict)
+
+    def first(self, action: Action) -> JobOperation | None:
+        """The first operation with an action."""
+        return next((o for o in self.operations if o.action is action), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """One thing that was concluded about a contract, from what, and whether it could well be otherwise."""
+
+    topic: str
+    value: str
+    evidence: str
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRule:
+    """How a provider refuses: HTTP status and body template, with placeholders such as `{message}`."""
+
+    status: int | None
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A document as a set of job resources, with the provider's way of refusing and what led to it all."""
+
+    document: Document
+    resources: tuple[JobResource, ...]
+    refusals: Mapping[str, RefusalRule]
+    codes: Mapping[str, str]
+    headers: Mapping[str, str]
+    refused_keys: tuple[str, ...]
+    vocabulary: Vocabulary
+    conclusions: tuple[Conclusion, ...]

@@ -1,0 +1,1 @@
+"""Real video files and pictures of any size, made without a codec at run time."""

@@ -1,0 +1,37 @@
+"""One HTTP request and one response as plain records, free of any web framework.
+
+Named tuples, not dataclasses: they are made on every request, and a tuple costs a third.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mockserver.form import FormPart
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Request(NamedTuple):
+    """What a client sent.
+
+    `path` is percent-encoded and begins below the provider's own prefix; `query` is the raw query
+    string; header names are lower-case bytes. `site` is the absolute URL that the path hangs below
+    (`http://127.0.0.1:4747/prefix`), used to build links back. A multipart or urlencoded body arrives
+    already taken apart as `form`; any other arrives whole as `body`.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    form: tuple[FormPart, ...] | None
+    site: str
+
+
+class Response(NamedTuple):
+    """What goes back: status, headers with lower-case names, and the whole body."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes

@@ -1,0 +1,230 @@
+"""An OpenAPI document: its version, its `$ref`s and its operations, read but never changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mockserver.errors import DocumentError
+
+Node = dict[str, Any]
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+MAX_REF_HOPS = 32  # a chain of references longer than this is taken for a cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an operation; `place` is path, query, header or cookie."""
+
+    name: str
+    place: str
+    required: bool
+    schema: Node
+    explode: bool
+    style: str
+    raw: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One declared response: a status such as `200`, `4XX` or `default`, and its media types with their nodes."""
+
+    status: str
+    content: Mapping[str, Node]
+    raw: Node
+
+    def json_media(self) -> tuple[str, Node] | None:
+        """The first JSON media type with its node."""
+        for media_type, node in self.content.items():
+            if is_json(media_type):
+                return media_type, node
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An OpenAPI operation. `id` is its operationId, or `GET /path` where it has none."""
+
+    id: str
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+    body: Mapping[str, Node]
+    body_required: bool
+    answers: tuple[Answer, ...]
+    security: tuple[Node, ...]
+    raw: Node
+
+    @property
+    def name(self) -> str:
+        """Method and path, as people write an operation."""
+        return f"{self.method} {self.path}"
+
+    def success(self) -> Answer | None:
+        """The declared answer of the lowest 2xx status, else `2XX`, else `default`."""
+        good = sorted((a for a in self.answers if a.status.startswith("2")), key=lambda a: a.status)
+        return next(iter(good), None) or next((a for a in self.answers if a.status == "default"), None)
+
+    def answer_for(self, status: int) -> Answer | None:
+        """The answer declared for a status: by its number, its range, then `default`."""
+        wanted = (str(status), f"{status // 100}XX", "default")
+        declared = {a.status.upper() if a.status != "default" else a.status: a for a in self.answers}
+        return next((declared[key] for key in wanted if key in declared), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed document; `origin` is what to call it in messages (a file name)."""
+
+    root: Node
+    origin: str
+    _operations: list[Operation] = field(default_factory=list, repr=False)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Major and minor version of OpenAPI."""
+        major, minor = str(self.root["openapi"]).split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def base_path(self) -> str:
+        """The path of the first `servers` entry without a trailing slash; '' where there is none."""
+        servers = self.root.get("servers") or []
+        if not servers or not isinstance(servers[0], dict):
+            return ""
+        url = str(servers[0].get("url", ""))
+        for name, variable in (servers[0].get("variables") or {}).items():
+            url = url.replace("{" + name + "}", str(variable.get("default", "")))
+        return urlsplit(url).path.rstrip("/")
+
+    def resolve(self, node: Any) -> Any:
+        """The node that a `$ref` leads to, or the node itself. Raises DocumentError for a dead or circular one."""
+        hops = 0
+        while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            hops += 1
+            if hops > MAX_REF_HOPS:
+                raise DocumentError(f"{self.origin}: $ref {node['$ref']!r} leads back to itself.")
+            node = self.lookup(node["$ref"])
+        return node
+
+    def lookup(self, ref: str) -> Any:
+        """What a local reference (`#/components/schemas/Video`) points to. Raises DocumentError."""
+        if not ref.startswith("#"):
+            raise DocumentError(f"{self.origin}: $ref {ref!r} is not inside the document.")
+        node: Any = self.root
+        for token in pointer_tokens(unquote(ref[1:])):
+            try:
+                node = node[int(token)] if isinstance(node, list) else node[token]
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise DocumentError(f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there).") from None
+        return node
+
+    @property
+    def operations(self) -> list[Operation]:
+        """All operations in the order of the document. Raises DocumentError for a broken one."""
+        if not self._operations:
+            self._operations.extend(self._read_operations())
+        return self._operations
+
+    def find(self, name: str) -> Operation | None:
+        """The operation of an operationId or of a name such as `GET /videos`."""
+        return next((o for o in self.operations if name in (o.id, o.name)), None)
+
+    def _read_operations(self) -> Iterator[Operation]:
+        paths = self.root.get("paths") or {}
+        for path, raw_item in paths.items():
+            item = self.resolve(raw_item)
+            if not str(path).startswith("/"):
+                if str(path).startswith("x-"):
+                    continue
+                raise DocumentError(f"{self.origin}: paths has the key {path!r}; a path begins with '/'.")
+            if not isinstance(item, dict):
+                raise DocumentError(f"{self.origin}: paths.{path} is {_kind(item)}, expected a map of operations.")
+            for method in METHODS:
+                if method in item:
+                    yield self._read_operation(str(path), method, item)
+
+    def _read_operation(self, path: str, method: str, item: Node) -> Operation:
+        raw = item[method]
+        where = f"{self.origin}: paths.{path}.{method}"
+        if not isinstance(raw, dict):
+            raise DocumentError(f"{where} is {_kind(raw)}, expected an operation.")
+        body = self.resolve(raw.get("requestBody")) or {}
+        security = raw.get("security", self.root.get("security"))
+        return Operation(
+            id=str(raw.get("operationId") or f"{method.upper()} {path}"),
+            method=method.upper(),
+            path=path,
+            parameters=self._read_parameters(item, raw, where),
+            body={name: self.resolve(media) or {} for name, media in (body.get("content") or {}).items()},
+            body_required=bool(body.get("required", False)),
+            answers=tuple(self._read_answers(raw, where)),
+            security=tuple(security or ()),
+            raw=raw,
+        )
+
+    def _read_parameters(self, item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
+        found: dict[tuple[str, str], Parameter] = {}
+        for entry in [*(item.get("parameters") or []), *(raw.get("parameters") or [])]:
+            node = self.resolve(entry)
+            if not isinstance(node, dict) or "name" not in node or "in" not in node:
+                raise DocumentError(f"{where}: a parameter lacks `name` or `in`: {str(entry)[:80]}.")
+            media = next(iter((node.get("content") or {}).values()), {})
+            place = str(node["in"])
+            style = str(node.get("style") or ("form" if place in ("query", "cookie") else "simple"))
+            found[(str(node["name"]), place)] = Parameter(
+                name=str(node["name"]),
+                place=place,
+                required=bool(node.get("required", False)) or place == "path",
+                schema=node.get("schema") or media.get("schema") or {},
+                explode=bool(node.get("explode", style == "form")),
+                style=style,
+                raw=node,
+            )
+        return tuple(found.values())
+
+    def _read_answers(self, raw: Node, where: str) -> Iterator[Answer]:
+        responses = raw.get("responses") or {}
+        if not isinstance(responses, dict):
+            raise DocumentError(f"{where}.responses is {_kind(responses)}, expected a map of statuses.")
+        for status, entry in responses.items():
+            node = self.resolve(entry)
+            if str(status).startswith("x-") or not isinstance(node, dict):
+                continue
+            content = {name: self.resolve(media) or {} for name, media in (node.get("content") or {}).items()}
+            yield Answer(str(status), content, node)
+
+
+def check_outline(root: Any, origin: str) -> Node:
+    """The root of a document that is OpenAPI 3. Raises DocumentError that says what it is instead."""
+    if not isinstance(root, dict):
+        raise DocumentError(f"{origin}: the file holds {_kind(root)}, expected an OpenAPI document (a map).")
+    if "swagger" in root:
+        raise DocumentError(
+            f"{origin}: this is Swagger {root['swagger']}; OpenAPI 3.0 or 3.1 is expected. Convert it first."
+        )
+    version = root.get("openapi")
+    if version is None:
+        keys = ", ".join(list(map(str, root))[:5]) or "nothing"
+        raise DocumentError(f"{origin}: no `openapi` field, so this is not an OpenAPI document (found: {keys}).")
+    if not str(version).startswith(("3.0", "3.1", "3.2")):
+        raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x and 3.1.x are read.")
+    if not isinstance(root.get("paths") or {}, dict):
+        raise DocumentError(f"{origin}: `paths` is {_kind(root['paths'])}, expected a map of paths.")
+    return root
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON: `application/json`, `…+json`, with or without parameters."""
+    essence = media_type.split(";")[0].strip().lower()
+    return essence in ("application/json", "text/json") or essence.endswith("+json")
+
+
+def pointer_tokens(pointer: str) -> list[str]:
+    """The unescaped tokens of a JSON Pointer (RFC 6901)."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a map", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)

@@ -1,0 +1,252 @@
+"""Schemas seen two ways: as a shape that people and code can read, and as JSON Schema 2020-12 for the validator."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mockserver.errors import DocumentError
+from mockserver.openapi.document import Document, Node
+
+MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
+
+_SCHEMA_MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+_SCHEMA_LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
+_SCHEMAS = {"items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "not", "if", "then", "else",
+            "contains", "propertyNames"}  # fmt: skip
+# Kept as they are; all else (example, description, discriminator, xml, x-…) says nothing to a validator.
+_PLAIN = {"type", "enum", "const", "required", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+          "multipleOf", "minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "minProperties",
+          "maxProperties", "format", "dependentRequired", "minContains", "maxContains"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a value of a schema looks like, with `$ref` and `allOf` merged and a nullable wrapper taken off.
+
+    `types` are JSON types without null. `branches` are the other forms that `oneOf`/`anyOf` allow;
+    the shape itself describes the first one that is not null.
+    """
+
+    types: tuple[str, ...]
+    nullable: bool
+    properties: Mapping[str, Any]
+    required: frozenset[str]
+    items: Any
+    node: Node
+    branches: tuple["Shape", ...]
+    name: str
+
+    @property
+    def is_object(self) -> bool:
+        return "object" in self.types or bool(self.properties)
+
+    @property
+    def is_array(self) -> bool:
+        return "array" in self.types or self.items is not None
+
+    @property
+    def constants(self) -> list[Any] | None:
+        """The values of `enum` or `const`, without null."""
+        if "const" in self.node:
+            return [self.node["const"]]
+        values = self.node.get("enum")
+        return [v for v in values if v is not None] if isinstance(values, list) else None
+
+    def get(self, key: str) -> Any:
+        """A keyword of the merged schema, or None."""
+        return self.node.get(key)
+
+
+def shape_of(document: Document, schema: Any, depth: int = 0) -> Shape:
+    """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever."""
+    if depth > MAX_DEPTH:
+        raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
+    name = _ref_name(schema)
+    node = _merged(document, schema, depth)
+    branches = [
+        shape_of(document, branch, depth + 1) for branch in [*(node.get("oneOf") or []), *(node.get("anyOf") or [])]
+    ]
+    null_branch = any(_is_null(b) for b in branches)
+    branches = [b for b in branches if not _is_null(b)]
+    own = _own_shape(node, name)
+    nullable = own.nullable or null_branch or any(b.nullable for b in branches)
+    if not branches:
+        return own
+    first = branches[0]
+    return Shape(
+        types=own.types or first.types,
+        nullable=nullable,
+        properties={**first.properties, **own.properties},
+        required=first.required | own.required,
+        items=own.items if own.items is not None else first.items,
+        node={**first.node, **{k: v for k, v in node.items() if k not in ("oneOf", "anyOf")}},
+        branches=tuple(branches),
+        name=name or first.name,
+    )
+
+
+def _own_shape(node: Node, name: str) -> Shape:
+    declared = node.get("type")
+    types = declared if isinstance(declared, list) else [declared] if isinstance(declared, str) else []
+    nullable = bool(node.get("nullable")) or "null" in types or None in (node.get("enum") or [])
+    properties = node.get("properties") or {}
+    return Shape(
+        types=tuple(str(t) for t in types if t != "null"),
+        nullable=nullable,
+        properties=properties if isinstance(properties, dict) else {},
+        required=frozenset(str(r) for r in node.get("required") or [] if isinstance(node.get("required"), list)),
+        items=node.get("items"),
+        node=node,
+        branches=(),
+        name=name,
+    )
+
+
+def _is_null(shape: Shape) -> bool:
+    return shape.get("type") == "null" or (shape.get("enum") == [None]) or ("const" in shape.node and shape.get("const") is None)
+
+
+def _ref_name(schema: Any) -> str:
+    ref = schema.get("$ref") if isinstance(schema, dict) else None
+    return str(ref).rsplit("/", 1)[-1] if isinstance(ref, str) else ""
+
+
+def _merged(document: Document, schema: Any, depth: int) -> Node:
+    """A schema with its `$ref` followed and its `allOf` folded in; keywords beside a `$ref` win over its target's."""
+    if schema is True or schema is None:
+        return {}
+    if not isinstance(schema, dict):
+        raise DocumentError(f"{document.origin}: a schema is {schema!r}, expected a map.")
+    if depth > MAX_DEPTH:
+        raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf.")
+    if "$ref" in schema:
+        target = _merged(document, document.resolve(schema), depth + 1)
+        return {**target, **{k: v for k, v in schema.items() if k != "$ref"}}
+    if "allOf" not in schema:
+        return schema
+    merged: Node = {}
+    for part in [*schema["allOf"], {k: v for k, v in schema.items() if k != "allOf"}]:
+        node = _merged(document, part, depth + 1)
+        properties = {**merged.get("properties", {}), **(node.get("properties") or {})}
+        required = [*merged.get("required", []), *(node.get("required") or [])]
+        merged = {**merged, **node}
+        if properties:
+            merged["properties"] = properties
+        if required:
+            merged["required"] = required
+    return merged
+
+
+def json_schema(document: Document, schema: Any, direction: str) -> Node:
+    """The JSON Schema 2020-12 of an OpenAPI schema, self-contained: what it refers to stands in its `$defs`.
+
+    `direction` is `request` or `response`: read-only properties are not required of a request, write-only
+    ones not of a response.
+    """
+    translation = _Translation(document, direction)
+    root = translation.schema(schema)
+    while translation.waiting:
+        ref, name = translation.waiting.popitem()
+        translation.defs[name] = True
+        translation.defs[name] = translation.schema(document.lookup(ref))
+    if translation.defs:
+        root = {"$defs": translation.defs, **root} if isinstance(root, dict) else root
+    return root if isinstance(root, dict) else {} if root else {"not": {}}
+
+
+class _Translation:
+    """One schema on its way from OpenAPI to JSON Schema, with the references met so far."""
+
+    def __init__(self, document: Document, direction: str) -> None:
+        self.document = document
+        self.hidden = "readOnly" if direction == "request" else "writeOnly"
+        self.names: dict[str, str] = {}
+        self.defs: dict[str, Any] = {}
+        self.waiting: dict[str, str] = {}
+
+    def schema(self, node: Any) -> Any:
+        if isinstance(node, bool) or node is None:
+            return True if node is None else node
+        if not isinstance(node, dict):
+            raise DocumentError(f"{self.document.origin}: a schema is {node!r}, expected a map.")
+        if isinstance(node.get("$ref"), str):
+            return self._reference(node)
+        out: Node = {}
+        for key, value in node.items():
+            if key in _PLAIN:
+                out[key] = value
+            elif key in _SCHEMA_MAPS and isinstance(value, dict):
+                out[key] = {name: self.schema(sub) for name, sub in value.items()}
+            elif key in _SCHEMA_LISTS and isinstance(value, list):
+                out[key] = [self.schema(sub) for sub in value]
+            elif key in _SCHEMAS:
+                out[key] = self.schema(value)
+        self._bounds(out)
+        self._required(node, out)
+        return _nullable(out) if node.get("nullable") is True else out
+
+    def _reference(self, node: Node) -> Node:
+        ref = node["$ref"]
+        if ref not in self.names:
+            self.names[ref] = f"s{len(self.names)}"
+            self.waiting[ref] = self.names[ref]
+        target: Node = {"$ref": f"#/$defs/{self.names[ref]}"}
+        if node.get("nullable") is True:
+            return {"anyOf": [target, {"type": "null"}]}
+        beside = {k: v for k, v in node.items() if k != "$ref"}
+        if self.document.version >= (3, 1) and beside:
+            return {**self.schema(beside), **target}
+        return target
+
+    @staticmethod
+    def _bounds(out: Node) -> None:
+        """OpenAPI 3.0 writes an exclusive bound as a boolean beside the bound."""
+        for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if isinstance(out.get(exclusive), bool):
+                if out.pop(exclusive) and bound in out:
+                    out[exclusive] = out.pop(bound)
+        if out.get("format") in ("binary", "byte"):
+            del out["format"]
+
+    def _required(self, node: Node, out: Node) -> None:
+        properties = node.get("properties")
+        if "required" not in out:
+            return
+        if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
+            del out["required"]
+        elif isinstance(properties, dict):
+            hidden = {n for n, p in properties.items() if isinstance(p, dict) and p.get(self.hidden) is True}
+            out["required"] = [name for name in out["required"] if name not in hidden]
+
+
+def _nullable(out: Node) -> Node:
+    if isinstance(out.get("type"), str):
+        out["type"] = [out["type"], "null"]
+        if isinstance(out.get("enum"), list) and None not in out["enum"]:
+            out["enum"] = [*out["enum"], None]
+        return out
+    return {"anyOf": [out, {"type": "null"}]} if out else out
+
+
+class Validator:
+    """A compiled schema. Building it loads the validator library, so it is built on first use."""
+
+    __slots__ = ("is_valid", "iter_errors")
+
+    def __init__(self, document: Document, schema: Any, direction: str) -> None:
+        import jsonschema_rs
+
+        translated = {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(document, schema, direction)}
+        # The linear-time engine: patterns come from documents that nobody here wrote.
+        options: dict[str, Any] = {"validate_formats": True, "offline": True}
+        try:
+            compiled = jsonschema_rs.validator_for(
+                translated, pattern_options=jsonschema_rs.RegexOptions(), **options
+            )
+        except (ValueError, jsonschema_rs.ValidationError):
+            try:
+                compiled = jsonschema_rs.validator_for(translated, **options)
+            except (ValueError, jsonschema_rs.ValidationError) as error:
+                raise DocumentError(f"{document.origin}: a schema cannot be compiled: {error}.") from None
+        self.is_valid: Callable[[Any], bool] = compiled.is_valid
+        self.iter_errors: Callable[[Any], Any] = compiled.iter_errors

@@ -1,0 +1,24 @@
+"""The machine's own time and entropy; nothing else in the package may read them."""
+
+import secrets
+import time
+
+from mockserver.clock import Clock, ScaledClock
+
+
+def steady_time() -> float:
+    """Seconds since the Unix epoch; never steps backwards when the machine's clock is set."""
+    return _EPOCH_OFFSET + time.monotonic()
+
+
+_EPOCH_OFFSET = time.time() - time.monotonic()
+
+
+def real_clock(speed: float = 1.0) -> Clock:
+    """A clock that starts at the machine's time and runs `speed` times as fast."""
+    return ScaledClock(steady_time, speed)
+
+
+def fresh_seed() -> int:
+    """A seed for a run that was given none; printed at start, so that the run can be repeated."""
+    return secrets.randbelow(1_000_000_000)
