@@ -1,5 +1,6 @@
 """The videos and pictures of the media library, judged by a real demuxer, decoder and picture reader."""
 
+import itertools
 import math
 import re
 import struct
@@ -86,7 +87,9 @@ def watch(file: bytes) -> Seen:
         assert {(frame.width, frame.height) for frame in frames} == {(stream.width, stream.height)}
         assert [frame.time for frame in frames] == pytest.approx([n / 24 for n in range(len(frames))])
         assert not any(frame.is_corrupt for frame in frames)
-        assert stream.duration is not None and stream.time_base is not None and container.duration is not None
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        assert container.duration is not None
         duration = stream.duration * stream.time_base
         assert container.duration == pytest.approx(float(duration) * av.time_base, abs=1)
         assert stream.frames == len(frames)
@@ -265,7 +268,9 @@ def test_spritesheet_has_ten_different_frames(media_type: str, name: str) -> Non
         cells = [
             picture.crop((x, y, x + 144, y + 256)).tobytes() for y in (0, 256) for x in range(0, 720, 144)
         ]
-    assert len(set(cells)) == 10
+    for one, other in itertools.combinations(cells, 2):
+        apart = [abs(a - b) for a, b in zip(one[::97], other[::97], strict=True)]
+        assert sum(apart) / len(apart) > 10
 
 
 def test_still_looks_like_the_first_frame() -> None:

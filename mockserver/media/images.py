@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# The longest side a WebP picture can have (14 bits in its frame header, RFC 9649 section 2.5).
+# The longest side a WebP picture can have (14 bits in its frame header, RFC 6386 section 9.1).
 MAX_SIDE: Final = 16_383
+
+# The scene repeats this many times across the poster, and moves on by one repeat a second, as in the clips.
+_REPEATS: Final = 6
 
 # Media type -> Pillow's format name, its plug-in, and options that favour speed over the last byte.
 _ENCODERS: Final[dict[str, tuple[str, str, dict[str, int]]]] = {
@@ -49,8 +52,8 @@ def spritesheet(
     scene = _covering(poster, *cell)
     frames = columns * rows
     for number in range(frames):
-        # The poster wraps round sideways, so shifting it shows the pattern on its way across the picture.
-        frame = ImageChops.offset(scene, scene.width * number // frames, 0)
+        # The poster wraps round sideways without a seam: the frames together show one second of the motion.
+        frame = ImageChops.offset(scene, scene.width * number // (_REPEATS * frames), 0)
         row, column = divmod(number, columns)
         sheet.paste(frame.crop((0, 0, *cell)), (column * cell[0], row * cell[1]))
     return _encoded(sheet, media_type)

@@ -158,7 +158,7 @@ def _parse_sps(unit: bytes) -> tuple[int, int, str, str]:
     profile = int.from_bytes(unit[1:2])
     if profile not in _PLAIN_PROFILES:
         raise ValueError(f"clip has profile_idc {profile}, expected 66 (Baseline) or 77 (Main)")
-    # 7.4.1.1: 00 00 03 stands for 00 00 inside a NAL unit. The added 1 keeps leading zero bits.
+    # 7.4.1: 00 00 03 stands for 00 00 inside a NAL unit. The added 1 keeps leading zero bits.
     payload = unit.replace(b"\0\0\3", b"\0\0")
     bits = bin(int.from_bytes(b"\1" + payload))[3:]
     at = 32  # After nal_unit header, profile_idc, constraint flags and level_idc, a byte each.
@@ -189,7 +189,7 @@ def _cropped_sps(clip: Clip, size: tuple[int, int]) -> bytes:
     bits = clip.sps_head + crop + clip.sps_tail + "1"
     length = -(-len(bits) // 8)
     payload = int(bits.ljust(8 * length, "0"), 2).to_bytes(length)
-    # 7.4.1.1: 00 00 may not be followed by a byte of 0 to 3, so a 3 comes between.
+    # 7.4.1: 00 00 may not be followed by a byte of 0 to 3, so a 3 comes between.
     return re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", payload)
 
 
@@ -247,7 +247,7 @@ def _mvhd(duration: int) -> bytes:
 
 
 def _tkhd(size: tuple[int, int], duration: int) -> bytes:
-    # 8.3.2: flags 3 is enabled and in the movie; track 1; layer, group, and volume (no sound) 0; 16.16 pixels.
+    # 8.3.2: flags 3 is enabled and in the movie; track 1; layer, group and volume 0; pixels in 16.16.
     times = pack(">IIIII8x", 0, 0, 1, 0, duration)
     sides = pack(">II", size[0] << 16, size[1] << 16)
     return _full_box(b"tkhd", 3, times, bytes(8), _UNITY_MATRIX, sides)
