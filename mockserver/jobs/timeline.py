@@ -43,6 +43,10 @@ class Timeline:
         at, state = self.entries[-1] if self.entries else (self.created, State.QUEUED)
         return at if state in TERMINAL and at <= now else None
 
+    def changed_at(self, now: float) -> float:
+        """When the state last changed, counting creation."""
+        return max((at for at, _ in self.entries if at <= now), default=self.created)
+
     @property
     def end(self) -> float:
         """When the job comes to its end; infinity if it never does."""

@@ -1,0 +1,121 @@
+"""The command line: `mockserver serve` and `mockserver inspect`."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from mockserver import __version__
+from mockserver.errors import MockserverError
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _with_clear_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """What the user can mend is one message and an exit code, never a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except MockserverError as error:
+            click.echo(f"mockserver: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    return wrapped
+
+
+@click.group(context_settings=HELP)
+@click.version_option(__version__, prog_name="mockserver")
+def main() -> None:
+    """Fake asynchronous generation APIs, simulated from their OpenAPI documents."""
+
+
+@main.command()
+@click.argument("spec", nargs=-1)
+@click.option("-p", "--port", default=4747, show_default=True, envvar="PORT", help="Port to listen on; 0 picks a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0, 1e9, min_open=True),
+              help="Virtual seconds that pass in one real second.")  # fmt: skip
+@click.option("--seed", type=int, help="Repeat a run: the same ids and durations for the same requests.")
+@click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Accept only this key (repeatable).")
+@click.option("--no-auth", is_flag=True, help="Accept requests without a key.")
+@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay to the document (repeatable).")
+@click.option("--public-url", default="", metavar="URL", help="Build result links on this address instead of the Host header.")
+@click.option("--poll-after-ms", type=click.IntRange(0), help="What clients are told to wait between polls [default: 1000 / speed].")
+@click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
+@_with_clear_errors
+def serve(
+    spec: tuple[str, ...],
+    port: int,
+    host: str,
+    speed: float,
+    seed: int | None,
+    api_keys: tuple[str, ...],
+    no_auth: bool,
+    overlays: tuple[str, ...],
+    public_url: str,
+    poll_after_ms: int | None,
+    max_jobs: int,
+) -> None:
+    """Serve all bundled providers, each below its own prefix, or one SPEC at the root.
+
+    SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
+    Several are served below their names.
+    """
+    from mockserver.loading import bundled_names, load_provider
+    from mockserver.realtime import fresh_seed
+    from mockserver.web.server import Settings, build_app, open_socket
+    from mockserver.web.server import serve as run
+
+    names = spec or tuple(bundled_names())
+    if overlays and len(names) > 1:
+        raise click.UsageError("--overlay needs exactly one SPEC, so that it is clear which document it changes.")
+    loaded = [load_provider(name, overlays) for name in names]
+    providers = {"" if len(spec) == 1 else p.name: p for p in loaded}
+    if len(providers) < len(loaded):
+        raise click.UsageError("Two of these documents have the same name; serve them from folders with names of their own.")
+    seed = fresh_seed() if seed is None else seed
+    settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)
+    sock = open_socket(host, port)
+    app = build_app(providers, settings)
+
+    def ready() -> None:
+        address = _address(host, sock.getsockname()[1])
+        for prefix, provider in providers.items():
+            base = f"{public_url.rstrip('/') or address}{'/' + prefix if prefix else ''}"
+            click.echo(f"{provider.name:<16} {base}{provider.contract.document.base_path}")
+        pace = "" if speed == 1 else f", {speed:g} virtual seconds a second"
+        click.echo(f"seed {seed}{pace}; Ctrl-C stops")
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
+
+    run(app, sock, ready)
+    click.echo("stopped")
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
+
+
+@main.command()
+@click.argument("spec")
+@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable).")
+@_with_clear_errors
+def inspect(spec: str, overlays: tuple[str, ...]) -> None:
+    """Print what is concluded about the jobs of SPEC, from what, and what is uncertain (marked ?)."""
+    from mockserver.loading import load_provider
+
+    contract = load_provider(spec, overlays).contract
+    document = contract.document
+    click.echo(f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations")
+    width = max(len(c.topic) for c in contract.conclusions)
+    for conclusion in contract.conclusions:
+        mark = " " if conclusion.certain else "?"
+        click.echo(f"{mark} {conclusion.topic:<{width}}  {conclusion.value}  ({conclusion.evidence})")
+    unsure = sum(not c.certain for c in contract.conclusions)
+    if unsure:
+        click.echo(f"{unsure} uncertain: declare them in `x-job` (an overlay can add it).")

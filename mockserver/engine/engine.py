@@ -1,0 +1,149 @@
+"""The engine of one provider: a request in, a response out.
+
+A request is routed, authorized, validated, acted on and rendered, in this order; each step may refuse.
+"""
+
+from collections.abc import Callable
+
+from mockserver.clock import Clock
+from mockserver.engine.cors import add_cors, preflight
+from mockserver.engine.content import serve_bytes
+from mockserver.engine.operations import Context, Handler, compile_handler
+from mockserver.engine.refusal import Refusal, Refuser
+from mockserver.engine.results import ASSETS, Media, ResultFacts
+from mockserver.engine.routing import Route, Router
+from mockserver.engine.security import KeyPolicy
+from mockserver.jobs.lifecycle import State
+from mockserver.message import RawHeaders, Request, Response
+from mockserver.openapi.document import Operation
+from mockserver.provider import Provider
+from mockserver.stores.protocol import Store
+
+IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
+
+
+class Engine:
+    """Behaves like one provider, on a clock.
+
+    `seed` and the order of an owner's requests decide ids and durations. `poll_after_ms` is what clients are
+    told to wait between polls, in real milliseconds; None derives it from the clock's rate.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        clock: Clock,
+        store: Store,
+        media: Media,
+        *,
+        seed: int = 0,
+        policy: KeyPolicy | None = None,
+        poll_after_ms: int | None = None,
+        on_error: Callable[[BaseException, Request], None] | None = None,
+    ) -> None:
+        contract = provider.contract
+        self.provider = provider
+        self._clock = clock
+        self._store = store
+        self._on_error = on_error
+        self._router = Router(contract.document.operations, contract.document.base_path)
+        self._refuser = Refuser(contract)
+        self._results = ResultFacts(contract.vocabulary, media)
+        self._handlers: dict[str, Handler] = {}
+        self._request_id_header = contract.headers.get("request-id", "").encode()
+        self._requests = 0
+        self._context = Context(
+            contract=contract,
+            clock=clock,
+            store=store,
+            results=self._results,
+            policy=policy or KeyPolicy(contract.refused_keys),
+            seed=f"{seed}/{provider.name}",
+            poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
+        )
+
+    def handle(self, request: Request) -> Response:
+        """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""
+        self._requests += 1
+        request_id = f"req_{self._requests:016x}"
+        operation: Operation | None = None
+        try:
+            route, values = self._route(request)
+            operation = route.operation
+            handler = self._handlers.get(operation.name)
+            if handler is None:
+                handler = self._handlers[operation.name] = compile_handler(operation, self._context)
+            path = dict(zip(route.names, values, strict=True)) if values else {}
+            response = handler(request, path, request_id)
+        except _Answered as answered:
+            response = answered.response
+        except Refusal as refusal:
+            response = self._refuser.respond(refusal, operation, self._clock.now(), request_id)
+        except Exception as error:
+            if self._on_error:
+                self._on_error(error, request)
+            internal = Refusal("internal", "The simulator failed on this request; its log says why.")
+            response = self._refuser.respond(internal, operation, self._clock.now(), request_id)
+        if self._request_id_header:
+            response.headers.append((self._request_id_header, request_id.encode()))
+        if b"origin" in request.headers:
+            add_cors(response.headers)
+        return response
+
+    def refuse(self, request: Request, kind: str, message: str) -> Response:
+        """A refusal that is decided before the request is whole: too large, too slow."""
+        refusal = Refusal(kind, message, headers=[(b"connection", b"close")])
+        response = self._refuser.respond(refusal, None, self._clock.now(), "req_0")
+        if b"origin" in request.headers:
+            add_cors(response.headers)
+        return response
+
+    def _route(self, request: Request) -> tuple[Route, list[str]]:
+        method, path, *_ = request
+        if path.startswith(ASSETS):
+            raise _Answered(self._asset(request))
+        found = self._router.find(path)
+        if found is None:
+            known = ", ".join(sorted({o.name for o in self.provider.contract.document.operations})[:8])
+            message = f"Invalid URL ({method} {path[:200]}): no such path. There are: {known}."
+            raise Refusal("unknown_path", message)
+        routes, values = found
+        route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)
+        if route is None:
+            allowed = sorted({*routes, "OPTIONS", *(["HEAD"] if "GET" in routes else [])})
+            if method == "OPTIONS":
+                raise _Answered(preflight(request, allowed))
+            allow: RawHeaders = [(b"allow", ", ".join(allowed).encode())]
+            raise Refusal("method_not_allowed", f"{method} is not allowed on {path[:200]}. Allowed: {', '.join(allowed)}.", headers=allow)
+        return route, values
+
+    def _asset(self, request: Request) -> Response:
+        """A result by its link: no key is asked for, as with a storage link, but it expires."""
+        name = request.path[len(ASSETS) :]
+        id, _, suffix = name.rpartition(".")
+        if request.method not in ("GET", "HEAD"):
+            raise Refusal("method_not_allowed", f"{request.method} is not allowed here.", headers=[(b"allow", b"GET, HEAD")])
+        job = self._store.get(id)
+        if job is None or (suffix != "mp4" and suffix not in IMAGES):
+            raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
+        now = self._clock.now()
+        if job.timeline.state_at(now) is not State.SUCCEEDED:
+            raise Refusal("not_ready", f"The result of {id} is not ready.", id=id)
+        if job.timeline.expires is not None and now >= job.timeline.expires:
+            raise Refusal("expired_content", f"The link to the result of {id} has expired.", id=id)
+        if suffix == "mp4":
+            return serve_bytes(request.headers, self._results.video(job), "video/mp4", name)
+        return serve_bytes(request.headers, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
+
+
+class _Answered(Exception):
+    """A request that was answered while it was being routed."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+def _poll_after(rate: float) -> int:
+    """A second of virtual time between polls, in real milliseconds."""
+    return max(round(1000 / rate), 5) if rate else 1000
+

@@ -1,0 +1,349 @@
+"""What each kind of operation does: one handler for each, compiled when the operation is first called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import orjson
+
+from mockserver.clock import Clock
+from mockserver.engine.content import serve_bytes
+from mockserver.engine.paging import Paging
+from mockserver.engine.refusal import Refusal, Violation
+from mockserver.engine.rendering import Field, Scene, compile_answer, request_properties
+from mockserver.engine.results import ResultFacts
+from mockserver.engine.sampling import sample
+from mockserver.engine.security import KeyPolicy, compile_security
+from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader, without_files
+from mockserver.form import UploadedFile
+from mockserver.jobs.identity import id_maker
+from mockserver.jobs.job import Job
+from mockserver.jobs.lifecycle import State
+from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
+from mockserver.jobs.timeline import draw_timeline, finished_timeline
+from mockserver.message import RawHeaders, Request, Response
+from mockserver.openapi.document import Operation, is_json
+from mockserver.stores.protocol import Store, StoreFull
+
+Handler = Callable[[Request, Mapping[str, str], str], Response]
+Act = Callable[[Request, str, Inputs, str], Response]
+MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
+
+
+@dataclass(slots=True)
+class Context:
+    """What the handlers of one provider share."""
+
+    contract: Contract
+    clock: Clock
+    store: Store
+    results: ResultFacts
+    policy: KeyPolicy
+    seed: str
+    poll_after_ms: int
+    randoms: dict[str, Random] = field(default_factory=dict)
+
+    def random(self, owner: str) -> Random:
+        """The generator of one owner: the same seed and the same requests give the same ids and durations."""
+        found = self.randoms.get(owner)
+        if found is None:
+            if len(self.randoms) >= MAX_OWNERS:
+                del self.randoms[next(iter(self.randoms))]
+            found = self.randoms[owner] = Random(f"{self.seed}/{owner}")
+        return found
+
+    def owned(self, id: Any, owner: str, kind: str) -> Job:
+        """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
+        job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
+        if job is None or job.owner != owner or job.kind != kind:
+            message = f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
+            raise Refusal("not_found", message, id=str(id))
+        return job
+
+
+def compile_handler(operation: Operation, context: Context) -> Handler:
+    """The handler of an operation: authorize, read, act."""
+    document = context.contract.document
+    authorize = compile_security(document, operation, context.policy)
+    read = RequestReader(document, operation).read
+    act = _act(operation, context)
+
+    def handle(request: Request, path: Mapping[str, str], request_id: str) -> Response:
+        owner = authorize(request)
+        return act(request, owner, read(request, path), request_id)
+
+    return handle
+
+
+def _act(operation: Operation, context: Context) -> Act:
+    for resource in context.contract.resources:
+        for part in resource.operations:
+            if part.operation.name == operation.name:
+                return _ACTIONS[part.action](context, resource, part)
+    return _answer_with_sample(context, operation)
+
+
+# -- the actions ------------------------------------------------------------------------------------
+
+
+def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    """Start a job; a follow-up takes from an earlier one what its request leaves out."""
+    answer = _Answer(context, resource, part)
+    make_id = id_maker(resource.id_format)
+    kept = _kept_inputs(context, resource)
+    can_fail = State.FAILED in resource.words
+    models = set(context.contract.vocabulary.ranks["inputs"]["model"])
+    model_field = next((n for n in kept if n.lower() in models), "")
+    store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        inputs = _keep(given.body, kept)
+        source = None
+        if part.id_place is not None:
+            earlier = _source(context, resource, part, given, owner)
+            if earlier:
+                inputs = _inherit(earlier, inputs, part)
+                source = earlier.id if part.links_source else None
+        random, now = context.random(owner), clock.now()
+        id = make_id(random)
+        if resource.lifecycle:
+            timeline = draw_timeline(profile.for_model(inputs.get(model_field)), random, now, can_fail)
+        else:
+            timeline = finished_timeline(now)
+        job = Job(id, kind, owner, inputs, timeline, source)
+        try:
+            store.add(job, now)
+        except StoreFull as full:
+            raise Refusal("too_many_jobs", f"No room for another job: {full}.", headers=[(b"retry-after", b"10")]) from None
+        return answer.about(job, now, request, request_id)
+
+    return act
+
+
+def _retrieve(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    answer = _Answer(context, resource, part)
+    named = _named(part)
+    clock, kind, owned = context.clock, resource.name, context.owned
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        return answer.about(owned(named(given), owner, kind), clock.now(), request, request_id)
+
+    return act
+
+
+def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    paging = Paging(context.contract.document, context.contract.vocabulary, part.operation)
+    answer = _Answer(context, resource, part)
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        page = paging.page(context.store, owner, resource.name, given.query)
+        return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), [])
+
+    return act
+
+
+def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    answer = _Answer(context, resource, part)
+    named = _named(part)
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        job = context.owned(named(given), owner, resource.name)
+        context.store.remove(job.id)
+        return answer.render(Scene(job, context.clock.now(), request.site, request_id), [])
+
+    return act
+
+
+def _content(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    named = _named(part)
+    success = part.operation.success()
+    types = [t for t in (success.content if success else {}) if not is_json(t)]
+    first = types[0] if types else "video/mp4"
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        job = context.owned(named(given), owner, resource.name)
+        _require_result(job, context.clock.now())
+        variant = str(given.query.get(part.variant_parameter, ""))
+        media_type = part.variants.get(variant, first)
+        if not media_type.startswith("image/"):
+            return serve_bytes(request.headers, context.results.video(job), media_type, f"{job.id}.mp4")
+        is_sheet = context.contract.vocabulary.rank("variants", "sheet", variant) is not None
+        body = context.results.spritesheet(job, media_type) if is_sheet else context.results.still(job, media_type)
+        suffix = media_type.split("/")[1].replace("jpeg", "jpg")
+        return serve_bytes(request.headers, body, media_type, f"{job.id}_{variant or 'still'}.{suffix}")
+
+    return act
+
+
+def _answer_with_sample(context: Context, operation: Operation) -> Act:
+    """An operation that is no part of a job: its example, or the plainest value that its schema allows."""
+    success = operation.success()
+    media = success.json_media() if success else None
+    status = _status(operation)
+    headers: RawHeaders = []
+    body = b""
+    if media:
+        node = media[1]
+        examples = [e["value"] for e in (node.get("examples") or {}).values() if isinstance(e, dict) and "value" in e]
+        value = node["example"] if "example" in node else examples[0] if examples else None
+        if value is None and "example" not in node:
+            value = sample(context.contract.document, node.get("schema"))
+        body = orjson.dumps(value)
+        headers = [(b"content-type", media[0].encode())]
+
+    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+        return Response(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+    return act
+
+
+_ACTIONS: dict[Action, Callable[[Context, JobResource, JobOperation], Act]] = {
+    Action.CREATE: _create,
+    Action.FOLLOW_UP: _create,
+    Action.RETRIEVE: _retrieve,
+    Action.LIST: _list,
+    Action.DELETE: _delete,
+    Action.CONTENT: _content,
+}
+
+
+# -- their parts ------------------------------------------------------------------------------------
+
+
+class _Answer:
+    """The success answer of one operation: status, headers and body from a scene."""
+
+    def __init__(self, context: Context, resource: JobResource, part: JobOperation) -> None:
+        self._render: Field | None = compile_answer(context.contract, resource, part, context.results)
+        self._status = _status(part.operation) if self._render else 204
+        poll_header = context.contract.headers.get("poll-after", "")
+        self._poll: RawHeaders = []
+        if poll_header and resource.lifecycle:
+            self._poll = [(poll_header.encode(), b"%d" % context.poll_after_ms)]
+
+    def about(self, job: Job, now: float, request: Request, request_id: str) -> Response:
+        """The answer about one job, with the advice to poll again while it is unfinished."""
+        scene = Scene(job, now, request.site, request_id)
+        unfinished = scene.state is State.QUEUED or scene.state is State.RUNNING
+        return self.render(scene, self._poll if unfinished else [])
+
+    def render(self, scene: Scene, headers: RawHeaders) -> Response:
+        """The answer with these further headers."""
+        if self._render is None:
+            return Response(self._status, [*headers], b"")
+        body = orjson.dumps(self._render(scene))
+        length = b"%d" % len(body)
+        return Response(self._status, [(b"content-type", b"application/json"), (b"content-length", length), *headers], body)
+
+
+def _status(operation: Operation) -> int:
+    success = operation.success()
+    return int(success.status) if success and success.status.isdigit() else 200
+
+
+def _named(part: JobOperation) -> Callable[[Inputs], Any]:
+    """Where the request names the job."""
+    place = part.id_place
+    if place is None:
+        return lambda given: ""
+    name = place.pointer[0]
+    if place.place == "body":
+        return lambda given: _dig(given.body, place.pointer)
+    return (lambda given: given.path.get(name)) if place.place == "path" else (lambda given: given.query.get(name))
+
+
+def _dig(value: Any, pointer: tuple[str, ...]) -> Any:
+    for token in pointer:
+        value = value.get(token) if isinstance(value, dict) else None
+    return value
+
+
+def _source(context: Context, resource: JobResource, part: JobOperation, given: Inputs, owner: str) -> Job | None:
+    """The finished job that a follow-up starts from; None if it brought a file instead. Raises Refusal."""
+    id = _named(part)(given)
+    if id is None or isinstance(id, UploadedFile):
+        return None
+    job = context.owned(id, owner, resource.name)
+    state = job.timeline.state_at(context.clock.now())
+    if state is not State.SUCCEEDED:
+        word = resource.words.get(state, state.value)
+        message = f"The source {job.id} has the status '{word}'; it must be '{resource.words[State.SUCCEEDED]}'."
+        raise Refusal("not_ready", message, id=job.id)
+    return job
+
+
+def _inherit(earlier: Job, inputs: dict[str, Any], part: JobOperation) -> dict[str, Any]:
+    merged = {**earlier.inputs, **inputs}
+    for name in part.sums:
+        try:
+            merged[name] = _sum(earlier.inputs.get(name, 0), inputs.get(name, 0))
+        except ValueError:
+            continue  # one of them is no number: the request's own stands
+    return merged
+
+
+def _sum(first: Any, second: Any) -> Any:
+    total = float(first) + float(second)
+    number = int(total) if total.is_integer() else total
+    return str(number) if isinstance(second, str) else number
+
+
+def _require_result(job: Job, now: float) -> None:
+    """Raises Refusal unless the job's result can be fetched now."""
+    state = job.timeline.state_at(now)
+    if state in (State.QUEUED, State.RUNNING):
+        raise Refusal("not_ready", f"The result of {job.id} is not ready yet; poll until the job has completed.", id=job.id)
+    if state is not State.SUCCEEDED:
+        raise Refusal("failed_content", f"{job.id} did not succeed, so it has no result.", id=job.id)
+    if job.timeline.expires is not None and now >= job.timeline.expires:
+        raise Refusal("expired_content", f"The result of {job.id} has expired.", id=job.id)
+
+
+def _kept_inputs(context: Context, resource: JobResource) -> frozenset[str]:
+    """The request fields that an answer may repeat or that shape the result; nothing else of a request is kept."""
+    requested = request_properties(context.contract, resource)
+    shown = {"".join(c for c in key if c.isalnum()).lower() for key in _answered_names(context, resource)}
+    vocabulary = context.contract.vocabulary
+    shaping = {word for words in vocabulary.ranks["inputs"].values() for word in words}
+    declared = {pointer[0] for pointer in resource.echo.values()}
+    return frozenset(n for key, names in requested.items() for n in names if key in shown | shaping or n in declared)
+
+
+def _answered_names(context: Context, resource: JobResource) -> set[str]:
+    from mockserver.openapi.schema import shape_of
+
+    found: set[str] = set()
+    waiting = [(part.view.schema, 0) for part in resource.operations if part.view]
+    while waiting:
+        schema, level = waiting.pop()
+        shape = shape_of(context.contract.document, schema)
+        found.update(shape.properties)
+        if level < 3:
+            waiting.extend((sub, level + 1) for sub in shape.properties.values())
+            if shape.items is not None:
+                waiting.append((shape.items, level + 1))
+    return found
+
+
+def _keep(body: Any, kept: frozenset[str]) -> dict[str, Any]:
+    """The fields to keep. Raises Refusal for a text that is longer than this server keeps."""
+    if not isinstance(body, dict):
+        return {}
+    inputs = {}
+    for name in kept:
+        value = body.get(name)
+        if value is None or isinstance(value, UploadedFile):
+            continue
+        if isinstance(value, str):
+            if len(value) > MAX_TEXT:
+                if value.startswith("data:"):
+                    continue  # an image sent inline is as little kept as one that was uploaded
+                violation = Violation("body", name, "maxLength", f"{len(value)} characters", f"at most {MAX_TEXT}")
+                raise Refusal("invalid_request", violation.text, violations=(violation,))
+        elif isinstance(value, (dict, list)):
+            value = without_files(value)
+            if len(orjson.dumps(value)) > MAX_TEXT:
+                continue
+        inputs[name] = value
+    return inputs

@@ -1,0 +1,76 @@
+"""Pages of a list: by cursor or by page number, as the operation's parameters and answer have it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mockserver.engine.refusal import Refusal, Violation
+from mockserver.jobs.job import Job
+from mockserver.jobs.vocabulary import Vocabulary
+from mockserver.openapi.document import Operation
+from mockserver.openapi.schema import shape_of
+from mockserver.openapi.document import Document
+from mockserver.stores.protocol import Store
+
+DEFAULT_SIZE = 20  # items on a page where the contract names no default
+
+
+class Page(NamedTuple):
+    """Some jobs of a list, and how they lie in the whole. `number` counts from 1."""
+
+    jobs: Sequence[Job]
+    total: int
+    number: int
+    size: int
+    has_more: bool
+
+    @property
+    def first_id(self) -> str | None:
+        return self.jobs[0].id if self.jobs else None
+
+    @property
+    def last_id(self) -> str | None:
+        return self.jobs[-1].id if self.jobs else None
+
+    @property
+    def next(self) -> str | None:
+        return self.last_id if self.has_more else None
+
+    @property
+    def pages(self) -> int:
+        return -(-self.total // self.size) if self.size else 0
+
+
+class Paging:
+    """How one list operation is paged: which parameter plays which role."""
+
+    def __init__(self, document: Document, vocabulary: Vocabulary, operation: Operation) -> None:
+        names = [p.name for p in operation.parameters if p.place == "query"]
+        self._after = vocabulary.best("paging", "after", names)
+        self._number = vocabulary.best("paging", "page", names)
+        self._order = vocabulary.best("paging", "order", names)
+        self._size = vocabulary.best("paging", "limit", [n for n in names if n != self._after])
+        self._default = DEFAULT_SIZE
+        for parameter in operation.parameters:
+            if parameter.name == self._size:
+                shape = shape_of(document, parameter.schema)
+                most = shape.get("maximum")
+                self._default = int(shape.get("default") or min(DEFAULT_SIZE, most if most is not None else DEFAULT_SIZE))
+
+    def page(self, store: Store, owner: str, kind: str, query: Mapping[str, Any]) -> Page:
+        """The page that a request asks for. Raises Refusal for a cursor that nobody was given."""
+        size = int(query.get(self._size, self._default)) if self._size else self._default
+        descending = str(query.get(self._order, "desc")).lower() not in ("asc", "ascending", "1") if self._order else True
+        total = store.count(owner, kind)
+        if self._number:
+            number = int(query.get(self._number, 1))
+            jobs = store.page(owner, kind, descending, None, max(number - 1, 0) * size, size)
+            return Page(jobs, total, number, size, number * size < total)
+        cursor = query.get(self._after) if self._after else None
+        after = None
+        if cursor:
+            after = store.get(cursor)
+            if after is None or after.owner != owner or after.kind != kind:
+                violation = Violation("query", str(self._after), "cursor", f"'{cursor[:60]}'", "the id of a listed job")
+                raise Refusal("invalid_request", violation.text, violations=(violation,))
+        jobs = store.page(owner, kind, descending, after, 0, size + 1)
+        return Page(jobs[:size], total, 1, size, len(jobs) > size)

@@ -1,0 +1,450 @@
+"""Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mockserver.engine.paging import Page
+from mockserver.engine.sampling import sample
+from mockserver.engine.results import ResultFacts
+from mockserver.jobs.job import Job
+from mockserver.jobs.lifecycle import State, complete_words
+from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
+from mockserver.jobs.vocabulary import plain
+from mockserver.openapi.schema import Shape, shape_of
+
+_MISSING: Final = object()  # a field that does not appear in the answer
+MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
+
+
+class Scene:
+    """What an answer is rendered from: one job (or a page of jobs) at one instant, as seen from one site."""
+
+    __slots__ = ("job", "now", "page", "request_id", "site", "state")
+
+    def __init__(self, job: Job | None, now: float, site: str, request_id: str, page: Page | None = None) -> None:
+        self.now = now
+        self.site = site
+        self.request_id = request_id
+        self.page = page
+        if job is not None:
+            self.show(job)
+
+    def show(self, job: Job) -> None:
+        """Turn to another job."""
+        self.job = job
+        self.state = job.timeline.state_at(self.now)
+
+
+Field = Callable[[Scene], Any]
+
+
+def compile_answer(contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts) -> Field | None:
+    """The body of an operation's success answer as a function of a scene; None if it has no JSON body."""
+    answer = part.operation.success()
+    media = answer.json_media() if answer else None
+    if media is None or "schema" not in media[1]:
+        return None
+    compiler = _Compiler(contract, resource, part, results, _first_example(media[1]))
+    return compiler.body(media[1]["schema"])
+
+
+def request_properties(contract: Contract, resource: JobResource) -> dict[str, list[str]]:
+    """The top-level fields of the requests that start jobs, by their plain name."""
+    names: dict[str, list[str]] = {}
+    for part in resource.operations:
+        if part.action in (Action.CREATE, Action.FOLLOW_UP):
+            for media in part.operation.body.values():
+                for name in _all_properties(shape_of(contract.document, media.get("schema"))):
+                    known = names.setdefault(plain(name), [])
+                    if name not in known:
+                        known.append(name)
+    return names
+
+
+def _all_properties(shape: Shape) -> list[str]:
+    return [*shape.properties, *(n for b in shape.branches for n in b.properties)]
+
+
+class _Compiler:
+    """Compiles one answer. Pointers are absolute in the body; below the view's pointer fields belong to a job."""
+
+    def __init__(
+        self, contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts, example: Any
+    ) -> None:
+        self.document = contract.document
+        self.vocabulary = contract.vocabulary
+        self.resource = resource
+        self.action = part.action
+        self.view = part.view or View((), {}, {}, {})
+        self.results = results
+        self.example = example
+        self.requested = request_properties(contract, resource)
+        self.roles = {pointer: role for role, pointers in self.view.fields.items() for pointer in pointers}
+        self.words = complete_words(dict(self.view.words)) if self.view.words else dict(resource.words)
+        for state, word in resource.words.items():
+            self.words.setdefault(state, word)
+
+    # -- the way down to the job --------------------------------------------------------------------
+
+    def body(self, schema: Any) -> Field:
+        return self._envelope(shape_of(self.document, schema), ())
+
+    def _envelope(self, shape: Shape, pointer: Pointer) -> Field:
+        """What stands round the job: constants, paging, and on the way down the job itself."""
+        way = self.view.pointer
+        if pointer == way:
+            return self._object(shape, ())
+        if shape.is_array and way[: len(pointer) + 1] == (*pointer, "*"):
+            return self._items(self._envelope(shape_of(self.document, shape.items), (*pointer, "*")))
+        entries: list[tuple[str, Field]] = []
+        for name, sub in shape.properties.items():
+            inner = shape_of(self.document, sub)
+            here = (*pointer, name)
+            if way[: len(here)] == here:
+                entries.append((name, self._envelope(inner, here)))
+            elif field := self._surrounding(name, inner, here, name in shape.required):
+                entries.append((name, field))
+        return _object_field(entries)
+
+    @staticmethod
+    def _items(item: Field) -> Field:
+        def items(scene: Scene) -> list[Any]:
+            assert scene.page is not None
+            out = []
+            for job in scene.page.jobs:
+                scene.show(job)
+                out.append(item(scene))
+            return out
+
+        return items
+
+    def _surrounding(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
+        paging = {
+            "first id": lambda s: s.page.first_id,
+            "last id": lambda s: s.page.last_id,
+            "has more": lambda s: s.page.has_more,
+            "next": lambda s: s.page.next,
+            "total": lambda s: s.page.total,
+            "pages": lambda s: s.page.pages,
+            "page number": lambda s: s.page.number,
+            "page size": lambda s: s.page.size,
+        }
+        if self.action is Action.LIST and shape.types:
+            for role, field in paging.items():
+                if self.vocabulary.rank("paging", role, name) is not None and _fits_paging(role, shape):
+                    return _or_absent(field, shape.nullable or required)
+        if self.vocabulary.rank("envelope", "request id", name) is not None:
+            return lambda scene: scene.request_id
+        example = _dig(self.example, pointer)
+        if shape.constants:
+            return _constant(example if example in shape.constants else shape.constants[0])
+        if self.vocabulary.rank("envelope", "timestamp", name) is not None and required:
+            return self._instant(shape, lambda scene: scene.now)
+        if example is not _MISSING and not shape.is_object and not shape.is_array:
+            return _constant(example)
+        return self._leftover(shape, required)
+
+    # -- the job ------------------------------------------------------------------------------------
+
+    def _object(self, shape: Shape, pointer: Pointer) -> Field:
+        entries = []
+        for name, sub in shape.properties.items():
+            inner = shape_of(self.document, sub)
+            if field := self._field(name, inner, (*pointer, name), name in shape.required):
+                entries.append((name, field))
+        return _object_field(entries)
+
+    def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
+        """Where a field of the job comes from; None if it never appears."""
+        role = self.roles.get(pointer)
+        if role and (maker := getattr(self, f"_role_{role}", None)):
+            made: Field = maker(shape)
+            return _or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
+        if self.action is Action.DELETE and self.vocabulary.rank("envelope", "deleted", name) is not None:
+            return _constant(True) if "boolean" in shape.types else self._leftover(shape, required)
+        if echo := self._echo(name, shape, pointer, required):
+            return echo
+        if shape.constants and len(shape.constants) == 1:
+            return _constant(shape.constants[0])
+        if shape.is_object and shape.properties and not shape.nullable:
+            inner = self._object(shape, pointer)
+            return inner if required else _or_absent(lambda scene: inner(scene) or None, False)
+        return self._leftover(shape, required)
+
+    def _leftover(self, shape: Shape, required: bool) -> Field | None:
+        """A field about which nothing is known: null if it may be, a sample if it must be, else absent."""
+        if not required:
+            return None
+        return _constant(None) if shape.nullable else _constant(sample(self.document, shape.node))
+
+    def _stand_in(self, role: str, shape: Shape, required: bool) -> Field | None:
+        """What a required field that may not be null says while there is nothing to say."""
+        if not required or shape.nullable:
+            return None
+        if role in ("started", "completed", "updated", "expires", "created"):
+            return self._instant(shape, lambda scene: scene.job.timeline.created)
+        return _constant(sample(self.document, shape.node))
+
+    def _role_id(self, shape: Shape) -> Field:
+        if "string" not in shape.types and "integer" in shape.types:
+            return lambda scene: int(scene.job.id) if scene.job.id.isdigit() else 0
+        return lambda scene: scene.job.id
+
+    def _role_source(self, shape: Shape) -> Field:
+        return lambda scene: scene.job.source
+
+    def _role_status(self, shape: Shape) -> Field:
+        words = {state: _as_type(word, shape) for state, word in self.words.items()}
+        return lambda scene: words[scene.state]
+
+    def _role_progress(self, shape: Shape) -> Field:
+        if not ({"integer", "number"} & set(shape.types)) and "string" in shape.types:
+            percent = "%" if "%" in str(shape.get("example") or "%") else ""
+            return lambda scene: f"{int(scene.job.timeline.progress_at(scene.now))}{percent}"
+        if shape.get("maximum") in (1, 1.0) and "integer" not in shape.types:
+            return lambda scene: int(scene.job.timeline.progress_at(scene.now)) / 100
+        return lambda scene: int(scene.job.timeline.progress_at(scene.now))
+
+    def _role_created(self, shape: Shape) -> Field:
+        return self._instant(shape, lambda scene: scene.job.timeline.created)
+
+    def _role_started(self, shape: Shape) -> Field:
+        return self._instant(shape, lambda scene: scene.job.timeline.started_at(scene.now))
+
+    def _role_completed(self, shape: Shape) -> Field:
+        return self._instant(shape, lambda scene: scene.job.timeline.ended_at(scene.now))
+
+    def _role_updated(self, shape: Shape) -> Field:
+        return self._instant(shape, lambda scene: scene.job.timeline.changed_at(scene.now))
+
+    def _role_expires(self, shape: Shape) -> Field:
+        return self._instant(shape, lambda s: s.job.timeline.expires if s.state is State.SUCCEEDED else None)
+
+    def _role_error(self, shape: Shape) -> Field:
+        if shape.is_object:
+            build = self._failure(shape)
+        else:
+            build = _constant(self.resource.failure.get("message", "The job failed."))
+        return lambda scene: build(scene) if scene.state in (State.FAILED, State.CANCELLED, State.EXPIRED) else None
+
+    def _failure(self, shape: Shape) -> Field:
+        """The error of a failed job: declared values, then the schema's examples, then plain words."""
+        entries: list[tuple[str, Field]] = []
+        for name, sub in shape.properties.items():
+            inner = shape_of(self.document, sub)
+            value = self.resource.failure.get(name, inner.get("example"))
+            if value is None and self.vocabulary.rank("error", "message", name) is not None:
+                value = "The job failed."
+            if value is None and self.vocabulary.rank("error", "code", name) is not None and "string" in inner.types:
+                value = "generation_failed"
+            if value is not None:
+                entries.append((name, _constant(value)))
+            elif field := self._leftover(inner, name in shape.required):
+                entries.append((name, field))
+        return _object_field(entries)
+
+    def _role_thumbnail(self, shape: Shape) -> Field:
+        return self._when_ready(lambda scene: self.results.still_url(scene.job, scene.site))
+
+    def _role_result(self, shape: Shape) -> Field:
+        if shape.is_array:
+            item = self._asset(shape_of(self.document, shape.items or {}))
+            return self._when_ready(lambda scene: [item(scene)])
+        return self._when_ready(self._asset(shape))
+
+    def _asset(self, shape: Shape) -> Field:
+        """One result: a URL, or an object that holds one."""
+        if not shape.is_object:
+            return lambda scene: self.results.video_url(scene.job, scene.site)
+        entries: list[tuple[str, Field]] = []
+        for name, sub in shape.properties.items():
+            if field := self._asset_field(name, shape_of(self.document, sub), name in shape.required):
+                entries.append((name, field))
+        return _object_field(entries)
+
+    def _asset_field(self, name: str, shape: Shape, required: bool) -> Field | None:
+        if self.vocabulary.rank("asset", "url", name) is not None and "string" in shape.types:
+            return lambda scene: self.results.video_url(scene.job, scene.site)
+        if self.vocabulary.rank("asset", "bytes", name) is not None:
+            return lambda scene: self.results.video_bytes(scene.job)
+        if self.vocabulary.rank("roles", "thumbnail", name) is not None:
+            return lambda scene: self.results.still_url(scene.job, scene.site)
+        return self._echo(name, shape, (*self.view.fields["result"][0], "*", name), required) or self._leftover(shape, required)
+
+    @staticmethod
+    def _when_ready(field: Field) -> Field:
+        return lambda scene: field(scene) if scene.state is State.SUCCEEDED else None
+
+    # -- what was asked for -------------------------------------------------------------------------
+
+    def _echo(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
+        """The request's field of the same name, or of the declared one, in the type that the answer wants."""
+        declared = next((s for to, s in self.resource.echo.items() if _same_place(to, pointer)), None)
+        names = [declared[0]] if declared else self.requested.get(plain(name)) or self._same_meaning(name)
+        if not names:
+            return None
+        convert = _converter(shape)
+        if convert is None:
+            return None
+        fallback = None if shape.nullable or not required else sample(self.document, shape.node)
+        first = names[0]
+        if len(names) == 1:
+            def echo(scene: Scene) -> Any:
+                value = scene.job.inputs.get(first)
+                return fallback if value is None else convert(value)
+        else:
+            def echo(scene: Scene) -> Any:
+                value = next((v for n in names if (v := scene.job.inputs.get(n)) is not None), None)
+                return fallback if value is None else convert(value)
+
+        return _or_absent(echo, shape.nullable or required)
+
+    def _same_meaning(self, name: str) -> list[str]:
+        """Request fields that mean the same under another name (`duration` for `seconds`)."""
+        for role in ("length", "model", "prompt"):
+            if self.vocabulary.rank("inputs", role, name) is not None:
+                words = self.vocabulary.ranks["inputs"][role]
+                return [n for key, names in self.requested.items() if key in words for n in names]
+        return []
+
+    def _instant(self, shape: Shape, instant: Callable[[Scene], float | None]) -> Field:
+        """An instant in the form that the schema wants: RFC 3339 text, or a count of seconds or milliseconds."""
+        if "string" in shape.types and not ({"integer", "number"} & set(shape.types)):
+            write: Callable[[float], Any] = rfc3339
+        elif isinstance(example := shape.get("example"), (int, float)) and example > MILLISECONDS_FROM:
+            write = lambda at: int(at * 1000)  # noqa: E731
+        else:
+            write = int
+
+        def field(scene: Scene) -> Any:
+            at = instant(scene)
+            return None if at is None else write(at)
+
+        return field
+
+
+def rfc3339(at: float) -> str:
+    """An instant as RFC 3339 text in UTC with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _object_field(entries: list[tuple[str, Field]]) -> Field:
+    """An object of fields. Constants are laid out beforehand; the rest is filled in, or taken out if missing."""
+    template: dict[str, Any] = {}
+    moving: list[tuple[str, Field]] = []
+    for name, field in entries:
+        constant = getattr(field, "constant", _MISSING)
+        template[name] = None if constant is _MISSING else constant
+        if constant is _MISSING:
+            moving.append((name, field))
+    if not moving:
+        return _constant(template)
+
+    def build(scene: Scene) -> dict[str, Any]:
+        body = template.copy()
+        for name, field in moving:
+            value = field(scene)
+            if value is _MISSING:
+                del body[name]
+            else:
+                body[name] = value
+        return body
+
+    return build
+
+
+class _Constant:
+    """A field that is always the same; known as such, so that objects can lay it out beforehand."""
+
+    __slots__ = ("constant",)
+
+    def __init__(self, value: Any) -> None:
+        self.constant = value
+
+    def __call__(self, scene: Scene) -> Any:
+        return self.constant
+
+
+def _constant(value: Any) -> Field:
+    return _Constant(value)
+
+
+def _or_absent(field: Field, null_allowed: bool, stand_in: Field | None = None) -> Field:
+    """The field, with null where that is allowed, else the stand-in, else nothing."""
+    if null_allowed:
+        return field
+
+    def shown(scene: Scene) -> Any:
+        value = field(scene)
+        if value is not None:
+            return value
+        return _MISSING if stand_in is None else stand_in(scene)
+
+    return shown
+
+
+def _as_type(word: str, shape: Shape) -> Any:
+    return int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
+
+
+def _converter(shape: Shape) -> Callable[[Any], Any] | None:
+    """How to put a request's value into the type that the answer wants; None from the function: it cannot be."""
+    types = set(shape.types)
+    if not types:
+        return lambda value: value
+    if "string" in types:
+        return _to_text if types == {"string"} else lambda value: value
+    if "integer" in types or "number" in types:
+        return _to_integer if "number" not in types else _to_number
+    if "boolean" in types:
+        return lambda value: value if isinstance(value, bool) else None
+    if "array" in types:
+        return lambda value: value if isinstance(value, list) else [value]
+    return lambda value: value if isinstance(value, dict) else None
+
+
+def _to_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return None if isinstance(value, (dict, list, bool)) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _to_number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def _to_integer(value: Any) -> int | None:
+    if type(value) is int:
+        return value
+    number = _to_number(value)
+    return None if number is None else round(number)
+
+
+def _fits_paging(role: str, shape: Shape) -> bool:
+    wanted = {"has more": "boolean", "first id": "string", "last id": "string", "next": "string"}.get(role)
+    return wanted in shape.types if wanted else bool({"integer", "number"} & set(shape.types))
+
+
+def _same_place(declared: Pointer, pointer: Pointer) -> bool:
+    return len(declared) == len(pointer) and all(d in (p, "*") or p == "*" for d, p in zip(declared, pointer, strict=True))
+
+
+def _first_example(media: Mapping[str, Any]) -> Any:
+    if "example" in media:
+        return media["example"]
+    return next((e["value"] for e in (media.get("examples") or {}).values() if isinstance(e, dict) and "value" in e), _MISSING)
+
+
+def _dig(value: Any, pointer: Pointer) -> Any:
+    for token in pointer:
+        if not isinstance(value, dict) or token not in value:
+            return _MISSING
+        value = value[token]
+    return value

@@ -1,0 +1,92 @@
+"""The result of a job: which size and length was asked for, and the links that lead to it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from mockserver.jobs.job import Job
+from mockserver.jobs.vocabulary import Vocabulary
+
+ASSETS = "/__mockserver/assets/"  # no contract owns a path that begins so
+DEFAULT_SIZE = (1280, 720)
+DEFAULT_SECONDS = 5.0
+_PIXELS = re.compile(r"(\d{2,5})\s*[x*×X]\s*(\d{2,5})")
+_RATIO = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*:\s*(\d{1,3}(?:\.\d+)?)")
+_LINES = re.compile(r"(\d{3,4})p", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+class Media(Protocol):
+    """What makes the bytes. Sizes in pixels, lengths in seconds."""
+
+    def video(self, width: int, height: int, seconds: float) -> bytes: ...
+    def video_bytes(self, width: int, height: int, seconds: float) -> int: ...
+    def still(self, width: int, height: int, media_type: str) -> bytes: ...
+    def spritesheet(self, width: int, height: int, media_type: str) -> bytes: ...
+
+
+class ResultFacts:
+    """Facts about the results of one kind of job."""
+
+    def __init__(self, vocabulary: Vocabulary, media: Media) -> None:
+        self._vocabulary = vocabulary
+        self._media = media
+
+    def size(self, job: Job) -> tuple[int, int]:
+        """Width and height in pixels."""
+        texts = [str(v) for name, v in job.inputs.items() if self._means("size", name)]
+        width, height = (self._number(job.inputs, role) for role in ("width", "height"))
+        if width and height:
+            return int(width), int(height)
+        return size_of(texts)
+
+    def seconds(self, job: Job) -> float:
+        """The length of the result."""
+        return self._number(job.inputs, "length") or DEFAULT_SECONDS
+
+    def video(self, job: Job) -> bytes:
+        """The bytes of the video."""
+        return self._media.video(*self.size(job), self.seconds(job))
+
+    def video_bytes(self, job: Job) -> int:
+        """How many bytes the video has."""
+        return self._media.video_bytes(*self.size(job), self.seconds(job))
+
+    def still(self, job: Job, media_type: str) -> bytes:
+        """The bytes of a picture of the video."""
+        return self._media.still(*self.size(job), media_type)
+
+    def spritesheet(self, job: Job, media_type: str) -> bytes:
+        """The bytes of a sheet of pictures of the video."""
+        return self._media.spritesheet(*self.size(job), media_type)
+
+    @staticmethod
+    def video_url(job: Job, site: str) -> str:
+        """An absolute link to the video, which works without a key, as a storage link does."""
+        return f"{site}{ASSETS}{job.id}.mp4"
+
+    @staticmethod
+    def still_url(job: Job, site: str) -> str:
+        """An absolute link to a picture."""
+        return f"{site}{ASSETS}{job.id}.webp"
+
+    def _means(self, role: str, name: str) -> bool:
+        return self._vocabulary.rank("inputs", role, name) is not None
+
+    def _number(self, inputs: Mapping[str, Any], role: str) -> float:
+        for name, value in inputs.items():
+            if self._means(role, name) and (found := _NUMBER.search(str(value))):
+                return min(float(found[0]), 100_000.0)
+        return 0.0
+
+
+def size_of(texts: list[str]) -> tuple[int, int]:
+    """Pixels from words such as `720x1280`, `16:9` and `1080p`, which may stand in several fields."""
+    joined = " ".join(texts)
+    if pixels := _PIXELS.search(joined):
+        return int(pixels[1]), int(pixels[2])
+    lines = int(found[1]) if (found := _LINES.search(joined)) else DEFAULT_SIZE[1]
+    if (ratio := _RATIO.search(joined)) and float(ratio[1]) and float(ratio[2]):
+        share = float(ratio[1]) / float(ratio[2])
+        return (round(lines * share), lines) if share >= 1 else (lines, round(lines / share))
+    return round(lines * DEFAULT_SIZE[0] / DEFAULT_SIZE[1]), lines

@@ -1,0 +1,105 @@
+"""Which operation a path and method mean: a tree of path segments, built in one pass over the operations."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from mockserver.openapi.document import Operation
+
+_PARAMETER = re.compile(r"\{([^}]+)\}")
+
+
+class Route(NamedTuple):
+    """An operation, by its place in the document, with the names of its path parameters in order."""
+
+    operation: Operation
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One place in the tree: literal ways on, a way on by any text, ways on by a pattern, and what ends here."""
+
+    literals: dict[str, "_Segment"] = field(default_factory=dict)
+    any: "_Segment | None" = None
+    patterns: list[tuple[re.Pattern[str], "_Segment"]] = field(default_factory=list)
+    routes: dict[str, Route] = field(default_factory=dict)
+
+
+class Router:
+    """Finds the routes of a path. Literal segments win over parameters, as OpenAPI asks.
+
+    Paths answer with and without `base_path`, the path of the document's server.
+    """
+
+    def __init__(self, operations: Iterable[Operation], base_path: str) -> None:
+        self._root = _Segment()
+        self._base = base_path
+        for operation in operations:
+            self._add(operation)
+
+    def _add(self, operation: Operation) -> None:
+        place = self._root
+        for segment in operation.path.split("/")[1:]:
+            if "{" not in segment:
+                place = place.literals.setdefault(segment, _Segment())
+            elif _PARAMETER.fullmatch(segment):
+                place.any = place.any or _Segment()
+                place = place.any
+            else:
+                place = _pattern_way(place, segment)
+        place.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
+
+    def find(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
+        """The routes of a percent-encoded path by method, with the decoded values of its parameters, or None."""
+        base = self._base
+        if base and path.startswith(base) and path[len(base) : len(base) + 1] in ("/", ""):
+            if found := self._walk(path[len(base) :]):
+                return found
+        return self._walk(path)
+
+    def _walk(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
+        segments = path.split("/")
+        values: list[str] = []
+        place = _descend(self._root, segments, 1, values)
+        if place is None and len(segments) > 2 and not segments[-1]:
+            values.clear()
+            place = _descend(self._root, segments[:-1], 1, values)  # a trailing slash means the same
+        return (place.routes, values) if place else None
+
+
+def _pattern_way(place: _Segment, segment: str) -> _Segment:
+    """A way on by a segment that mixes text and parameters, such as `{id}:cancel`."""
+    pieces = _PARAMETER.split(segment)
+    pattern = re.compile("".join(re.escape(p) if i % 2 == 0 else "([^/]+?)" for i, p in enumerate(pieces)))
+    for known, way in place.patterns:
+        if known.pattern == pattern.pattern:
+            return way
+    way = _Segment()
+    place.patterns.append((pattern, way))
+    return way
+
+
+def _descend(place: _Segment, segments: list[str], index: int, values: list[str]) -> _Segment | None:
+    if index == len(segments):
+        return place if place.routes else None
+    segment = segments[index]
+    if "%" in segment:
+        segment = unquote(segment)
+    kept = len(values)
+    if (way := place.literals.get(segment)) and (found := _descend(way, segments, index + 1, values)):
+        return found
+    for pattern, way in place.patterns:
+        if match := pattern.fullmatch(segment):
+            values.extend(match.groups())
+            if found := _descend(way, segments, index + 1, values):
+                return found
+            del values[kept:]
+    if place.any and segment:
+        values.append(segment)
+        if found := _descend(place.any, segments, index + 1, values):
+            return found
+        del values[kept:]
+    return None

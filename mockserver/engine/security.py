@@ -1,0 +1,145 @@
+"""Who asks: credentials read as the contract's security schemes say. Any well-formed key is somebody."""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from mockserver.engine.refusal import Refusal
+from mockserver.errors import DocumentError
+from mockserver.message import Request
+from mockserver.openapi.document import Document, Operation
+
+MAX_REMEMBERED = 4096  # header values whose reading is kept
+MAX_KEY = 4096  # characters
+_WELL_FORMED = re.compile(r"[\x21-\x7e]+")
+
+Authorize = Callable[[Request], str]
+Reader = Callable[[Request], str | None]
+
+
+class KeyPolicy:
+    """Which keys are refused: those that begin with a documented test word, and, if `allowed` is given, all others."""
+
+    def __init__(self, refused: tuple[str, ...], allowed: tuple[str, ...] = (), off: bool = False) -> None:
+        self._refused = tuple(word.lower() for word in refused)
+        self._allowed = frozenset(allowed)
+        self.off = off
+
+    def accepts(self, key: str) -> bool:
+        """Whether a well-formed key may be used."""
+        return key in self._allowed if self._allowed else not key.lower().startswith(self._refused)
+
+
+def compile_security(document: Document, operation: Operation, policy: KeyPolicy) -> Authorize:
+    """A function that gives the owner of a request ('' for nobody in particular) or raises Refusal."""
+    schemes = (document.root.get("components") or {}).get("securitySchemes") or {}
+    alternatives: list[list[tuple[Reader, str]]] = []
+    for requirement in operation.security:
+        readers = []
+        for name in requirement:
+            scheme = document.resolve(schemes.get(name))
+            if not isinstance(scheme, dict):
+                raise DocumentError(
+                    f"{document.origin}: {operation.name} asks for the security scheme {name!r}, "
+                    f"which components.securitySchemes does not hold (it has {sorted(schemes)})."
+                )
+            readers.append(_reader(scheme))
+        alternatives.append(readers)
+    if not alternatives:
+        return lambda request: ""
+    authorize = _authorizer(alternatives, policy)
+    only = alternatives[0][0] if len(alternatives) == 1 and len(alternatives[0]) == 1 else None
+    return _remembered(authorize, b"authorization") if only and only[1].startswith("Authorization") else authorize
+
+
+def _remembered(authorize: Authorize, header: bytes) -> Authorize:
+    """The same, keeping the answers for header values that were accepted before."""
+    known: dict[bytes, str] = {}
+
+    def remembered(request: Request) -> str:
+        raw = request.headers.get(header)
+        owner = known.get(raw) if raw is not None else None
+        if owner is None:
+            owner = authorize(request)
+            if raw is not None:
+                if len(known) >= MAX_REMEMBERED:
+                    known.clear()
+                known[raw] = owner
+        return owner
+
+    return remembered
+
+
+def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy) -> Authorize:
+    challenge = [(b"www-authenticate", b"Bearer")] if any("Bearer" in r[1] for a in alternatives for r in a) else []
+
+    def authorize(request: Request) -> str:
+        anonymous = any(not readers for readers in alternatives) or policy.off
+        wanted = " or ".join(sorted({where for readers in alternatives for _, where in readers}))
+        for readers in alternatives:
+            keys = [reader(request) for reader, _ in readers]
+            if keys and all(key is not None for key in keys):
+                key = " ".join(k for k in keys if k is not None)
+                if policy.off or policy.accepts(key):
+                    return key
+                message = f"Incorrect API key provided: {mask(key)}. This key is refused; use another."
+                raise Refusal("refused_key", message, headers=challenge)
+        if anonymous:
+            return ""
+        raise Refusal("unauthenticated", f"No usable API key was sent. Expected {wanted}.", headers=challenge)
+
+    return authorize
+
+
+def mask(key: str) -> str:
+    """A key as it may be shown: its first and last characters, or only stars if it is short."""
+    return f"{key[:3]}***{key[-2:]}" if len(key) > 12 else "***"
+
+
+def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
+    """How to read a scheme's credential, and where a client has to put it."""
+    kind = str(scheme.get("type", "")).lower()
+    if kind == "apikey":
+        name, place = str(scheme.get("name", "")), str(scheme.get("in", "header"))
+        readers = {"query": _from_query, "cookie": _from_cookie}
+        where = f"a key in the {place} {'parameter' if place == 'query' else place} {name}"
+        if place == "header":
+            return (lambda request: _token(request.headers.get(name.lower().encode()), "")), f"a key in the header {name}"
+        return (lambda request: readers[place](request, name)), where
+    if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
+        return _basic, "Authorization: Basic <credentials>"
+    return (lambda request: _token(request.headers.get(b"authorization"), "bearer ")), "Authorization: Bearer <key>"
+
+
+def _token(raw: bytes | None, prefix: str) -> str | None:
+    if raw is None or len(raw) > MAX_KEY:
+        return None
+    text = raw.decode("latin-1").strip()
+    if prefix:
+        if text[: len(prefix)].lower() != prefix:
+            return None
+        text = text[len(prefix) :].strip()
+    return text if _WELL_FORMED.fullmatch(text) else None
+
+
+def _from_query(request: Request, name: str) -> str | None:
+    values = parse_qs(request.query, max_num_fields=256).get(name) if request.query else None
+    return _token(values[-1].encode("utf-8"), "") if values else None
+
+
+def _from_cookie(request: Request, name: str) -> str | None:
+    for piece in request.headers.get(b"cookie", b"").split(b";"):
+        key, _, value = piece.strip().partition(b"=")
+        if key.decode("latin-1") == name:
+            return _token(value, "")
+    return None
+
+
+def _basic(request: Request) -> str | None:
+    text = _token(request.headers.get(b"authorization"), "basic ")
+    try:
+        return _token(b64decode(text or "", validate=True).replace(b" ", b"_"), "") if text else None
+    except ValueError:
+        return None

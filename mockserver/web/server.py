@@ -1,0 +1,115 @@
+"""The process that serves: engines built from providers, a socket, and uvicorn."""
+
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mockserver.clock import Clock
+from mockserver.engine.engine import Engine
+from mockserver.engine.security import KeyPolicy
+from mockserver.errors import StartError
+from mockserver.loading import bundled
+from mockserver.message import Request
+from mockserver.provider import Provider
+from mockserver.realtime import real_clock
+from mockserver.stores.memory import DEFAULT_MAX_JOBS, MemoryStore
+from mockserver.web.app import App, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user can set for a run. `api_keys` empty: any well-formed key; `poll_after_ms` None: from the speed."""
+
+    host: str = "127.0.0.1"
+    port: int = 4747
+    speed: float = 1.0
+    seed: int = 0
+    api_keys: tuple[str, ...] = ()
+    auth: bool = True
+    poll_after_ms: int | None = None
+    public_url: str = ""
+    max_jobs: int = DEFAULT_MAX_JOBS
+    limits: Limits = Limits()
+
+
+class LazyMedia:
+    """The media library, imported when the first result is asked for: most runs never ask."""
+
+    def __init__(self) -> None:
+        self._library: object | None = None
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        if self._library is None:
+            from mockserver.media.library import MediaLibrary
+
+            self._library = MediaLibrary(bundled("fixtures") / "media")
+        made: Callable[..., object] = getattr(self._library, name)
+        return made
+
+
+def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock | None = None) -> App:
+    """The application that serves providers below their prefixes ('' for the root)."""
+    media = LazyMedia()
+    clock = clock or real_clock(settings.speed)
+    engines = {
+        prefix: Engine(
+            provider,
+            clock,
+            MemoryStore(settings.max_jobs),
+            media,  # type: ignore[arg-type]  # it has the methods of the library that it stands for
+            seed=settings.seed,
+            policy=KeyPolicy(provider.contract.refused_keys, settings.api_keys, off=not settings.auth),
+            poll_after_ms=settings.poll_after_ms,
+            on_error=report_error,
+        )
+        for prefix, provider in providers.items()
+    }
+    return App(engines, public_url=settings.public_url, limits=settings.limits)
+
+
+def report_error(error: BaseException, request: Request) -> None:
+    """Tell the person at the terminal; headers and body are left out, since they hold keys and prompts."""
+    print(f"mockserver: internal error at {request.method} {request.path}", file=sys.stderr)
+    traceback.print_exception(error, file=sys.stderr)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises StartError that says what to do if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror}. Try --port 0 for a free one.") from None
+    except OverflowError:
+        sock.close()
+        raise StartError(f"--port is {port}; a port is a number from 0 to 65535.") from None
+    return sock
+
+
+def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until interrupted; `ready` is called once requests are answered."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+    try:
+        Server(config).run(sockets=[sock])
+    except KeyboardInterrupt:
+        pass
