@@ -3,7 +3,8 @@
 A request is routed, authorized, validated, acted on and rendered, in this order; each step may refuse.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from mockserver.clock import Clock
 from mockserver.engine.cors import add_cors, preflight
@@ -19,6 +20,7 @@ from mockserver.openapi.document import Operation
 from mockserver.provider import Provider
 from mockserver.stores.protocol import Store
 
+MAX_WAYS = 4096  # remembered paths, about 1 MB
 IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -50,6 +52,7 @@ class Engine:
         self._refuser = Refuser(contract)
         self._results = ResultFacts(contract.vocabulary, media)
         self._handlers: dict[str, Handler] = {}
+        self._ways: dict[tuple[str, str], _Way] = {}
         self._request_id_header = contract.headers.get("request-id", "").encode()
         self._requests = 0
         self._context = Context(
@@ -65,16 +68,12 @@ class Engine:
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""
         self._requests += 1
-        request_id = f"req_{self._requests:016x}"
+        request_id = b"req_%016x" % self._requests
         operation: Operation | None = None
         try:
-            route, values = self._route(request)
-            operation = route.operation
-            handler = self._handlers.get(operation.name)
-            if handler is None:
-                handler = self._handlers[operation.name] = compile_handler(operation, self._context)
-            path = dict(zip(route.names, values, strict=True)) if values else {}
-            response = handler(request, path, request_id)
+            way = self._ways.get((request.method, request.path)) or self._find_way(request)
+            operation = way.operation
+            response = way.handler(request, way.path, request_id)
         except _Answered as answered:
             response = answered.response
         except Refusal as refusal:
@@ -85,18 +84,31 @@ class Engine:
             internal = Refusal("internal", "The simulator failed on this request; its log says why.")
             response = self._refuser.respond(internal, operation, self._clock.now(), request_id)
         if self._request_id_header:
-            response.headers.append((self._request_id_header, request_id.encode()))
+            response.headers.append((self._request_id_header, request_id))
         if b"origin" in request.headers:
             add_cors(response.headers)
         return response
 
-    def refuse(self, request: Request, kind: str, message: str) -> Response:
+    def refuse(self, headers: Mapping[bytes, bytes], kind: str, message: str) -> Response:
         """A refusal that is decided before the request is whole: too large, too slow."""
         refusal = Refusal(kind, message, headers=[(b"connection", b"close")])
-        response = self._refuser.respond(refusal, None, self._clock.now(), "req_0")
-        if b"origin" in request.headers:
+        response = self._refuser.respond(refusal, None, self._clock.now(), b"req_0")
+        if b"origin" in headers:
             add_cors(response.headers)
         return response
+
+    def _find_way(self, request: Request) -> "_Way":
+        """The operation that a request means, remembered: clients ask for the same paths again and again."""
+        route, values = self._route(request)
+        operation = route.operation
+        handler = self._handlers.get(operation.name)
+        if handler is None:
+            handler = self._handlers[operation.name] = compile_handler(operation, self._context)
+        if len(self._ways) >= MAX_WAYS:
+            self._ways.clear()
+        way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))
+        self._ways[request.method, request.path] = way
+        return way
 
     def _route(self, request: Request) -> tuple[Route, list[str]]:
         method, path, *_ = request
@@ -134,6 +146,14 @@ class Engine:
         if suffix == "mp4":
             return serve_bytes(request.headers, self._results.video(job), "video/mp4", name)
         return serve_bytes(request.headers, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
+
+
+class _Way(NamedTuple):
+    """What a method and path lead to, with the values of the path's parameters."""
+
+    operation: Operation
+    handler: Handler
+    path: dict[str, str]
 
 
 class _Answered(Exception):

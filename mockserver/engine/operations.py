@@ -19,15 +19,16 @@ from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader, withou
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
-from mockserver.jobs.lifecycle import State
+from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation, is_json
 from mockserver.stores.protocol import Store, StoreFull
 
-Handler = Callable[[Request, Mapping[str, str], str], Response]
-Act = Callable[[Request, str, Inputs, str], Response]
+Handler = Callable[[Request, Mapping[str, str], bytes], Response]
+Act = Callable[[Request, str, Inputs, bytes], Response]
+_JSON = (b"content-type", b"application/json")
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
 
@@ -69,7 +70,7 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     read = RequestReader(document, operation).read
     act = _act(operation, context)
 
-    def handle(request: Request, path: Mapping[str, str], request_id: str) -> Response:
+    def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
         owner = authorize(request)
         return act(request, owner, read(request, path), request_id)
 
@@ -96,19 +97,21 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     models = set(context.contract.vocabulary.ranks["inputs"]["model"])
     model_field = next((n for n in kept if n.lower() in models), "")
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
+    randoms = context.randoms
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
-        inputs = _keep(given.body, kept)
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        inputs = _keep(given.body, kept, len(request.body))
         source = None
         if part.id_place is not None:
             earlier = _source(context, resource, part, given, owner)
             if earlier:
                 inputs = _inherit(earlier, inputs, part)
                 source = earlier.id if part.links_source else None
-        random, now = context.random(owner), clock.now()
+        random, now = randoms.get(owner) or context.random(owner), clock.now()
         id = make_id(random)
         if resource.lifecycle:
-            timeline = draw_timeline(profile.for_model(inputs.get(model_field)), random, now, can_fail)
+            suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
+            timeline = draw_timeline(suited, random, now, can_fail)
         else:
             timeline = finished_timeline(now)
         job = Job(id, kind, owner, inputs, timeline, source)
@@ -126,7 +129,7 @@ def _retrieve(context: Context, resource: JobResource, part: JobOperation) -> Ac
     named = _named(part)
     clock, kind, owned = context.clock, resource.name, context.owned
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         return answer.about(owned(named(given), owner, kind), clock.now(), request, request_id)
 
     return act
@@ -136,7 +139,7 @@ def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     paging = Paging(context.contract.document, context.contract.vocabulary, part.operation)
     answer = _Answer(context, resource, part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         page = paging.page(context.store, owner, resource.name, given.query)
         return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), [])
 
@@ -147,7 +150,7 @@ def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     named = _named(part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job = context.owned(named(given), owner, resource.name)
         context.store.remove(job.id)
         return answer.render(Scene(job, context.clock.now(), request.site, request_id), [])
@@ -161,7 +164,7 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
     types = [t for t in (success.content if success else {}) if not is_json(t)]
     first = types[0] if types else "video/mp4"
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job = context.owned(named(given), owner, resource.name)
         _require_result(job, context.clock.now())
         variant = str(given.query.get(part.variant_parameter, ""))
@@ -192,7 +195,7 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
         body = orjson.dumps(value)
         headers = [(b"content-type", media[0].encode())]
 
-    def act(request: Request, owner: str, given: Inputs, request_id: str) -> Response:
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         return Response(status, [*headers, (b"content-length", b"%d" % len(body))], body)
 
     return act
@@ -222,19 +225,17 @@ class _Answer:
         if poll_header and resource.lifecycle:
             self._poll = [(poll_header.encode(), b"%d" % context.poll_after_ms)]
 
-    def about(self, job: Job, now: float, request: Request, request_id: str) -> Response:
+    def about(self, job: Job, now: float, request: Request, request_id: bytes) -> Response:
         """The answer about one job, with the advice to poll again while it is unfinished."""
         scene = Scene(job, now, request.site, request_id)
-        unfinished = scene.state is State.QUEUED or scene.state is State.RUNNING
-        return self.render(scene, self._poll if unfinished else [])
+        return self.render(scene, [] if scene.state in TERMINAL else self._poll)
 
     def render(self, scene: Scene, headers: RawHeaders) -> Response:
         """The answer with these further headers."""
         if self._render is None:
             return Response(self._status, [*headers], b"")
         body = orjson.dumps(self._render(scene))
-        length = b"%d" % len(body)
-        return Response(self._status, [(b"content-type", b"application/json"), (b"content-length", length), *headers], body)
+        return Response(self._status, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
 
 
 def _status(operation: Operation) -> int:
@@ -326,14 +327,15 @@ def _answered_names(context: Context, resource: JobResource) -> set[str]:
     return found
 
 
-def _keep(body: Any, kept: frozenset[str]) -> dict[str, Any]:
-    """The fields to keep. Raises Refusal for a text that is longer than this server keeps."""
+def _keep(body: Any, kept: frozenset[str], size: int) -> dict[str, Any]:
+    """The fields to keep. Raises Refusal for a text that is longer than this server keeps. `size` is the raw body's."""
     if not isinstance(body, dict):
         return {}
+    if 0 < size <= MAX_TEXT:  # whole and small, so nothing in it can be too long or a file
+        return {name: value for name, value in body.items() if name in kept and value is not None}
     inputs = {}
-    for name in kept:
-        value = body.get(name)
-        if value is None or isinstance(value, UploadedFile):
+    for name, value in body.items():
+        if name not in kept or value is None or isinstance(value, UploadedFile):
             continue
         if isinstance(value, str):
             if len(value) > MAX_TEXT:

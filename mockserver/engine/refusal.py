@@ -77,7 +77,7 @@ class Refuser:
         self._contract = contract
         self._templates: dict[tuple[str, str], tuple[int, Any, bytes]] = {}
 
-    def respond(self, refusal: Refusal, operation: Operation | None, now: float, request_id: str) -> Response:
+    def respond(self, refusal: Refusal, operation: Operation | None, now: float, request_id: bytes) -> Response:
         """The response in the provider's shape. `now` is in seconds since the epoch."""
         status, template, media_type = self._template(refusal.kind, operation)
         first = refusal.violations[0] if refusal.violations else None
@@ -91,7 +91,7 @@ class Refuser:
             "id": refusal.id,
             "kind": refusal.kind,
             "now_ms": int(now * 1000),
-            "request_id": request_id,
+            "request_id": request_id.decode(),
             "violations": [v._asdict() for v in refusal.violations[:MAX_LISTED]],
         }
         body = orjson.dumps(_fill(template, values))

@@ -1,39 +1,45 @@
 """Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import orjson
 
 from mockserver.engine.paging import Page
 from mockserver.engine.sampling import sample
 from mockserver.engine.results import ResultFacts
 from mockserver.jobs.job import Job
-from mockserver.jobs.lifecycle import State, complete_words
+from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, shape_of
 
 _MISSING: Final = object()  # a field that does not appear in the answer
+_ALWAYS_THERE = {"id", "status", "progress", "created"}
 MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
 
 
 class Scene:
     """What an answer is rendered from: one job (or a page of jobs) at one instant, as seen from one site."""
 
-    __slots__ = ("job", "now", "page", "request_id", "site", "state")
+    __slots__ = ("job", "now", "page", "progress", "request_id", "site", "state")
 
-    def __init__(self, job: Job | None, now: float, site: str, request_id: str, page: Page | None = None) -> None:
+    def __init__(self, job: Job | None, now: float, site: str, request_id: bytes, page: Page | None = None) -> None:
         self.now = now
         self.site = site
         self.request_id = request_id
         self.page = page
-        if job is not None:
-            self.show(job)
+        if job is None:
+            self.state, self.progress = State.QUEUED, 0
+        else:
+            self.job = job
+            self.state, self.progress = job.timeline.at(now)
 
     def show(self, job: Job) -> None:
         """Turn to another job."""
         self.job = job
-        self.state = job.timeline.state_at(self.now)
+        self.state, self.progress = job.timeline.at(self.now)
 
 
 Field = Callable[[Scene], Any]
@@ -94,7 +100,8 @@ class _Compiler:
         """What stands round the job: constants, paging, and on the way down the job itself."""
         way = self.view.pointer
         if pointer == way:
-            return self._object(shape, ())
+            build = self._object(shape, ())
+            return build if self.action in (Action.CREATE, Action.FOLLOW_UP) else _kept(build)
         if shape.is_array and way[: len(pointer) + 1] == (*pointer, "*"):
             return self._items(self._envelope(shape_of(self.document, shape.items), (*pointer, "*")))
         entries: list[tuple[str, Field]] = []
@@ -135,7 +142,7 @@ class _Compiler:
                 if self.vocabulary.rank("paging", role, name) is not None and _fits_paging(role, shape):
                     return _or_absent(field, shape.nullable or required)
         if self.vocabulary.rank("envelope", "request id", name) is not None:
-            return lambda scene: scene.request_id
+            return lambda scene: scene.request_id.decode()
         example = _dig(self.example, pointer)
         if shape.constants:
             return _constant(example if example in shape.constants else shape.constants[0])
@@ -160,6 +167,8 @@ class _Compiler:
         role = self.roles.get(pointer)
         if role and (maker := getattr(self, f"_role_{role}", None)):
             made: Field = maker(shape)
+            if role in _ALWAYS_THERE:
+                return made
             return _or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
         if self.action is Action.DELETE and self.vocabulary.rank("envelope", "deleted", name) is not None:
             return _constant(True) if "boolean" in shape.types else self._leftover(shape, required)
@@ -183,7 +192,8 @@ class _Compiler:
         if not required or shape.nullable:
             return None
         if role in ("started", "completed", "updated", "expires", "created"):
-            return self._instant(shape, lambda scene: scene.job.timeline.created)
+            write = _instant_writer(shape)
+        return lambda scene: write(scene.job.timeline.created)
         return _constant(sample(self.document, shape.node))
 
     def _role_id(self, shape: Shape) -> Field:
@@ -196,37 +206,40 @@ class _Compiler:
 
     def _role_status(self, shape: Shape) -> Field:
         words = {state: _as_type(word, shape) for state, word in self.words.items()}
-        return lambda scene: words[scene.state]
+        return _Settled(lambda scene: words[scene.state], words)
 
     def _role_progress(self, shape: Shape) -> Field:
+        write: Callable[[int], Any] = lambda percent: percent  # noqa: E731
         if not ({"integer", "number"} & set(shape.types)) and "string" in shape.types:
-            percent = "%" if "%" in str(shape.get("example") or "%") else ""
-            return lambda scene: f"{int(scene.job.timeline.progress_at(scene.now))}{percent}"
-        if shape.get("maximum") in (1, 1.0) and "integer" not in shape.types:
-            return lambda scene: int(scene.job.timeline.progress_at(scene.now)) / 100
-        return lambda scene: int(scene.job.timeline.progress_at(scene.now))
+            sign = "%" if "%" in str(shape.get("example") or "%") else ""
+            write = lambda percent: f"{percent}{sign}"  # noqa: E731
+        elif shape.get("maximum") in (1, 1.0) and "integer" not in shape.types:
+            write = lambda percent: percent / 100  # noqa: E731
+        return _Settled(lambda scene: write(scene.progress), {State.QUEUED: write(0), State.SUCCEEDED: write(100)})
 
     def _role_created(self, shape: Shape) -> Field:
-        return self._instant(shape, lambda scene: scene.job.timeline.created)
+        write = _instant_writer(shape)
+        return lambda scene: write(scene.job.timeline.created)
 
     def _role_started(self, shape: Shape) -> Field:
-        return self._instant(shape, lambda scene: scene.job.timeline.started_at(scene.now))
+        field = self._instant(shape, lambda scene: scene.job.timeline.started_at(scene.now))
+        return _only_in(set(State) - {State.QUEUED}, field)
 
     def _role_completed(self, shape: Shape) -> Field:
-        return self._instant(shape, lambda scene: scene.job.timeline.ended_at(scene.now))
+        return _only_in(TERMINAL, self._instant(shape, lambda scene: scene.job.timeline.ended_at(scene.now)))
 
     def _role_updated(self, shape: Shape) -> Field:
         return self._instant(shape, lambda scene: scene.job.timeline.changed_at(scene.now))
 
     def _role_expires(self, shape: Shape) -> Field:
-        return self._instant(shape, lambda s: s.job.timeline.expires if s.state is State.SUCCEEDED else None)
+        return _only_in({State.SUCCEEDED}, self._instant(shape, lambda scene: scene.job.timeline.expires))
 
     def _role_error(self, shape: Shape) -> Field:
         if shape.is_object:
             build = self._failure(shape)
         else:
             build = _constant(self.resource.failure.get("message", "The job failed."))
-        return lambda scene: build(scene) if scene.state in (State.FAILED, State.CANCELLED, State.EXPIRED) else None
+        return _only_in(TERMINAL - {State.SUCCEEDED}, build)
 
     def _failure(self, shape: Shape) -> Field:
         """The error of a failed job: declared values, then the schema's examples, then plain words."""
@@ -245,13 +258,13 @@ class _Compiler:
         return _object_field(entries)
 
     def _role_thumbnail(self, shape: Shape) -> Field:
-        return self._when_ready(lambda scene: self.results.still_url(scene.job, scene.site))
+        return _only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
 
     def _role_result(self, shape: Shape) -> Field:
         if shape.is_array:
             item = self._asset(shape_of(self.document, shape.items or {}))
-            return self._when_ready(lambda scene: [item(scene)])
-        return self._when_ready(self._asset(shape))
+            return _only_in({State.SUCCEEDED}, lambda scene: [item(scene)])
+        return _only_in({State.SUCCEEDED}, self._asset(shape))
 
     def _asset(self, shape: Shape) -> Field:
         """One result: a URL, or an object that holds one."""
@@ -272,10 +285,6 @@ class _Compiler:
             return lambda scene: self.results.still_url(scene.job, scene.site)
         return self._echo(name, shape, (*self.view.fields["result"][0], "*", name), required) or self._leftover(shape, required)
 
-    @staticmethod
-    def _when_ready(field: Field) -> Field:
-        return lambda scene: field(scene) if scene.state is State.SUCCEEDED else None
-
     # -- what was asked for -------------------------------------------------------------------------
 
     def _echo(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
@@ -284,21 +293,23 @@ class _Compiler:
         names = [declared[0]] if declared else self.requested.get(plain(name)) or self._same_meaning(name)
         if not names:
             return None
-        convert = _converter(shape)
-        if convert is None:
-            return None
+        convert, exact = _converter(shape)
+        null_allowed = shape.nullable or required
         fallback = None if shape.nullable or not required else sample(self.document, shape.node)
-        first = names[0]
-        if len(names) == 1:
-            def echo(scene: Scene) -> Any:
-                value = scene.job.inputs.get(first)
-                return fallback if value is None else convert(value)
-        else:
-            def echo(scene: Scene) -> Any:
-                value = next((v for n in names if (v := scene.job.inputs.get(n)) is not None), None)
-                return fallback if value is None else convert(value)
+        if fallback is None and not null_allowed:
+            fallback = _MISSING
 
-        return _or_absent(echo, shape.nullable or required)
+        def echo(scene: Scene) -> Any:
+            inputs = scene.job.inputs
+            for name in names:
+                value = inputs.get(name)
+                if type(value) is exact:
+                    return value
+                if value is not None and (converted := convert(value)) is not None:
+                    return converted
+            return fallback
+
+        return echo
 
     def _same_meaning(self, name: str) -> list[str]:
         """Request fields that mean the same under another name (`duration` for `seconds`)."""
@@ -309,13 +320,8 @@ class _Compiler:
         return []
 
     def _instant(self, shape: Shape, instant: Callable[[Scene], float | None]) -> Field:
-        """An instant in the form that the schema wants: RFC 3339 text, or a count of seconds or milliseconds."""
-        if "string" in shape.types and not ({"integer", "number"} & set(shape.types)):
-            write: Callable[[float], Any] = rfc3339
-        elif isinstance(example := shape.get("example"), (int, float)) and example > MILLISECONDS_FROM:
-            write = lambda at: int(at * 1000)  # noqa: E731
-        else:
-            write = int
+        """An instant in the form that the schema wants; null where there is none."""
+        write = _instant_writer(shape)
 
         def field(scene: Scene) -> Any:
             at = instant(scene)
@@ -324,24 +330,28 @@ class _Compiler:
         return field
 
 
+def _instant_writer(shape: Shape) -> Callable[[float], Any]:
+    """How an instant is written: RFC 3339 text, or a count of seconds or milliseconds."""
+    if "string" in shape.types and not ({"integer", "number"} & set(shape.types)):
+        return rfc3339
+    if isinstance(example := shape.get("example"), (int, float)) and example > MILLISECONDS_FROM:
+        return lambda at: int(at * 1000)
+    return int
+
+
 def rfc3339(at: float) -> str:
     """An instant as RFC 3339 text in UTC with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _object_field(entries: list[tuple[str, Field]]) -> Field:
-    """An object of fields. Constants are laid out beforehand; the rest is filled in, or taken out if missing."""
-    template: dict[str, Any] = {}
-    moving: list[tuple[str, Field]] = []
-    for name, field in entries:
-        constant = getattr(field, "constant", _MISSING)
-        template[name] = None if constant is _MISSING else constant
-        if constant is _MISSING:
-            moving.append((name, field))
-    if not moving:
-        return _constant(template)
+    """An object of fields. For each state, what is known in it is laid out beforehand; the rest is filled in."""
+    if all(isinstance(field, _Constant) for _, field in entries):
+        return _Constant({name: field.constant for name, field in entries if isinstance(field, _Constant)})
+    plans = {state: _plan(entries, state) for state in State}
 
     def build(scene: Scene) -> dict[str, Any]:
+        template, moving = plans[scene.state]
         body = template.copy()
         for name, field in moving:
             value = field(scene)
@@ -352,6 +362,41 @@ def _object_field(entries: list[tuple[str, Field]]) -> Field:
         return body
 
     return build
+
+
+def _plan(entries: list[tuple[str, Field]], state: State) -> tuple[dict[str, Any], list[tuple[str, Field]]]:
+    """What an object holds in a state for certain, in order, and the fields that have to be asked."""
+    template: dict[str, Any] = {}
+    moving = []
+    for name, field in entries:
+        if isinstance(field, _Constant):
+            template[name] = field.constant
+        elif isinstance(field, _Settled) and state in field.values:
+            if field.values[state] is not _MISSING:
+                template[name] = field.values[state]
+        else:
+            template[name] = None
+            moving.append((name, field.field if isinstance(field, _Settled) else field))
+    return template, moving
+
+
+MAX_KEPT = 4096  # rendered jobs that an operation keeps, about 2 MB
+
+
+def _kept(build: Field) -> Field:
+    """The same, keeping what was rendered: a job's fields follow from its state, its progress and the site alone."""
+    rendered: dict[tuple[str, State, int, str], orjson.Fragment] = {}
+
+    def keep(scene: Scene) -> Any:
+        key = (scene.job.id, scene.state, scene.progress, scene.site)
+        found = rendered.get(key)
+        if found is None:
+            if len(rendered) >= MAX_KEPT:
+                rendered.clear()
+            found = rendered[key] = orjson.Fragment(orjson.dumps(build(scene)))
+        return found
+
+    return keep
 
 
 class _Constant:
@@ -366,8 +411,26 @@ class _Constant:
         return self.constant
 
 
+class _Settled:
+    """A field that is the same for every job in some states: `values` by state."""
+
+    __slots__ = ("field", "values")
+
+    def __init__(self, field: Field, values: Mapping[State, Any]) -> None:
+        self.field = field
+        self.values = values
+
+    def __call__(self, scene: Scene) -> Any:
+        return self.field(scene)
+
+
 def _constant(value: Any) -> Field:
     return _Constant(value)
+
+
+def _only_in(states: Set[State], field: Field) -> Field:
+    """The field in these states, null in all others."""
+    return _Settled(lambda scene: field(scene) if scene.state in states else None, dict.fromkeys(set(State) - states))
 
 
 def _or_absent(field: Field, null_allowed: bool, stand_in: Field | None = None) -> Field:
@@ -381,6 +444,9 @@ def _or_absent(field: Field, null_allowed: bool, stand_in: Field | None = None) 
             return value
         return _MISSING if stand_in is None else stand_in(scene)
 
+    if isinstance(field, _Settled) and (stand_in is None or isinstance(stand_in, _Constant)):
+        other = _MISSING if stand_in is None else stand_in.constant
+        return _Settled(shown, {state: other if value is None else value for state, value in field.values.items()})
     return shown
 
 
@@ -388,20 +454,20 @@ def _as_type(word: str, shape: Shape) -> Any:
     return int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
 
 
-def _converter(shape: Shape) -> Callable[[Any], Any] | None:
-    """How to put a request's value into the type that the answer wants; None from the function: it cannot be."""
+def _converter(shape: Shape) -> tuple[Callable[[Any], Any], type]:
+    """How to put a request's value into the type that the answer wants (None: it cannot be), and the type that needs none."""
     types = set(shape.types)
-    if not types:
-        return lambda value: value
-    if "string" in types:
-        return _to_text if types == {"string"} else lambda value: value
+    if types == {"string"}:
+        return _to_text, str
+    if not types or "string" in types:
+        return (lambda value: value), str
     if "integer" in types or "number" in types:
-        return _to_integer if "number" not in types else _to_number
+        return (_to_integer if "number" not in types else _to_number), int
     if "boolean" in types:
-        return lambda value: value if isinstance(value, bool) else None
+        return (lambda value: value if isinstance(value, bool) else None), bool
     if "array" in types:
-        return lambda value: value if isinstance(value, list) else [value]
-    return lambda value: value if isinstance(value, dict) else None
+        return (lambda value: value if isinstance(value, list) else [value]), list
+    return (lambda value: value if isinstance(value, dict) else None), dict
 
 
 def _to_text(value: Any) -> str | None:

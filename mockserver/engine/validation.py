@@ -50,6 +50,7 @@ class RequestReader:
         self._no_query = not any(p.matters_when_absent for p in self._in_query)
         self._bodies = {name.split(";")[0].strip().lower(): media for name, media in operation.body.items()}
         self._body_readers: dict[str, _BodyReader] = {}
+        self._by_header: dict[bytes, _BodyReader] = {}
 
     def read(self, request: Request, path_values: Mapping[str, str]) -> Inputs:
         """The inputs of a request. Raises Refusal with every violation."""
@@ -92,23 +93,25 @@ class RequestReader:
 
     def _body_reader(self, request: Request) -> "_BodyReader | None":
         raw = request.headers.get(b"content-type")
+        if raw is not None and (known := self._by_header.get(raw)):
+            return known
         sent = raw.decode("latin-1").split(";")[0].strip().lower() if raw else ""
         empty = not request.body and not request.form
         if not sent:  # nothing was said: a lone body is read as what is declared first
             sent = next((t for t in self._bodies if is_json(t) or empty), next(iter(self._bodies)))
-        reader = self._body_readers.get(sent)
-        if reader is None:
-            declared = self._declared_type(sent)
-            if declared is None:
-                if empty and not self._operation.body_required:
-                    return self._body_readers.get("") or self._build(next(iter(self._bodies)))
+        declared = self._declared_type(sent)
+        if declared is None:
+            if not empty or self._operation.body_required:
                 expected = " or ".join(self._bodies)
                 raise Refusal("unsupported_media_type", f"Unsupported media type {sent[:80]!r}. Expected {expected}.")
-            reader = self._body_readers[sent] = self._build(declared)
+            declared = next(iter(self._bodies))
+        reader = self._body_readers.get(declared)
+        if reader is None:
+            schema = self._bodies[declared].get("schema") or {}
+            reader = self._body_readers[declared] = _BodyReader(self._document, declared, schema)
+        if raw is not None and raw == declared.encode():  # only the plain spelling: others are endless
+            self._by_header[raw] = reader
         return reader
-
-    def _build(self, declared: str) -> "_BodyReader":
-        return _BodyReader(self._document, declared, self._bodies[declared].get("schema") or {})
 
     def _declared_type(self, sent: str) -> str | None:
         if sent in self._bodies:

@@ -25,6 +25,8 @@ def id_maker(id_format: str) -> Callable[[Random], str]:
         )
     if len(literals) == 4 and literals[1] == "hex" and not literals[3]:
         prefix, width = literals[0], int(literals[2] or 32)
+        if width % 2 == 0:
+            return lambda random: prefix + random.randbytes(width // 2).hex()
         return lambda random: f"{prefix}{random.getrandbits(4 * width):0{width}x}"
     pieces: list[str | Callable[[Random], str]] = []
     for index in range(0, len(literals), 3):

@@ -1,15 +1,13 @@
 """A job: who owns it, what was asked for, and its timeline. Everything else about it is worked out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mockserver.jobs.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A record that never changes.
+class Job(NamedTuple):
+    """A record that never changes. A named tuple, like its timeline: a third of the time to make.
 
     `kind` names its resource; `inputs` are the fields of the request that an answer may repeat, under the
     request's names; `source` is the id of the job that it was made from, if any.

@@ -1,17 +1,19 @@
 """When the events of a job's life happen, and what follows from them at an instant. State is worked out, never stored."""
 
-from dataclasses import dataclass
 from math import ceil
 from random import Random
+from typing import NamedTuple
 
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.profile import Profile
 
 Entry = tuple[float, State]
 
+# Looking a member up in an enum costs ten times a global name, and these are used on every request.
+_QUEUED, _RUNNING, _SUCCEEDED, _FAILED = State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+
+class Timeline(NamedTuple):
     """The instant of creation and the moves that follow, in order of time; instants in seconds since the epoch.
 
     `due` is when the work would be done: what progress counts toward, even in a job that fails on the way.
@@ -25,22 +27,43 @@ class Timeline:
     steps: int = 10
     expires: float | None = None
 
-    def state_at(self, now: float) -> State:
-        """The state at an instant; queued before the first move."""
-        state = State.QUEUED
+    def at(self, now: float) -> tuple[State, int]:
+        """The state and the whole percent done at an instant. All else that an answer shows follows from these two.
+
+        A job is queued before its first move. Progress moves in steps and never falls; it is 100 exactly when
+        the job has succeeded, and an ended job stays where it was.
+        """
+        state, begun, until = _QUEUED, None, now
         for at, entered in self.entries:
             if at > now:
                 break
             state = entered
-        return state
+            if entered is _RUNNING:
+                begun = at
+            else:
+                until = at
+        if state is _SUCCEEDED:
+            return state, 100
+        if begun is None:
+            return state, 0
+        share = (until - begun) / (self.due - begun) if self.due > begun else 0.0
+        return state, min(100 * int(share * self.steps) // self.steps, 99)
+
+    def state_at(self, now: float) -> State:
+        """The state at an instant."""
+        return self.at(now)[0]
+
+    def progress_at(self, now: float) -> int:
+        """Percent done at an instant, 0 to 100."""
+        return self.at(now)[1]
 
     def started_at(self, now: float) -> float | None:
         """When the job began to run, if it has by now."""
-        return next((at for at, state in self.entries if state is State.RUNNING and at <= now), None)
+        return next((at for at, state in self.entries if state is _RUNNING and at <= now), None)
 
     def ended_at(self, now: float) -> float | None:
         """When the job came to its end, if it has by now."""
-        at, state = self.entries[-1] if self.entries else (self.created, State.QUEUED)
+        at, state = self.entries[-1] if self.entries else (self.created, _QUEUED)
         return at if state in TERMINAL and at <= now else None
 
     def changed_at(self, now: float) -> float:
@@ -50,25 +73,8 @@ class Timeline:
     @property
     def end(self) -> float:
         """When the job comes to its end; infinity if it never does."""
-        at, state = self.entries[-1] if self.entries else (0.0, State.QUEUED)
+        at, state = self.entries[-1] if self.entries else (0.0, _QUEUED)
         return at if state in TERMINAL else float("inf")
-
-    def progress_at(self, now: float) -> float:
-        """Percent done, 0 to 100, moving in steps. It never falls, and is 100 exactly when the job has succeeded."""
-        begun = None
-        for at, state in self.entries:
-            if at > now:
-                break
-            if state is State.SUCCEEDED:
-                return 100.0
-            if state is State.RUNNING:
-                begun = at
-            elif begun is not None:
-                now = at  # an ended job stays where it was
-        if begun is None:
-            return 0.0
-        share = (now - begun) / (self.due - begun) if self.due > begun else 0.0
-        return min(100.0 * int(share * self.steps) / self.steps, 99.0)
 
     def next_event_after(self, now: float) -> float | None:
         """The earliest instant after now at which something happens, if anything does."""
@@ -81,21 +87,23 @@ FAILS_AT = 0.9  # of the way: moderation failures are seen late in a run
 
 def draw_timeline(profile: Profile, random: Random, created: float, can_fail: bool = True) -> Timeline:
     """A job's timeline from a profile and a seeded generator, which is drawn from three times, always."""
-    queue = profile.queue[0] + (profile.queue[1] - profile.queue[0]) * random.random()
-    run = profile.run[0] + (profile.run[1] - profile.run[0]) * random.random()
-    fails = random.random() < profile.failure_rate and can_fail
-    started, ended = queue, queue + run
+    draw = random.random
+    least, most = profile.queue
+    started = least + (most - least) * draw()
+    least, most = profile.run
+    ended = started + least + (most - least) * draw()
+    fails = draw() < profile.failure_rate and can_fail
     if profile.tick:
         started = ceil(started / profile.tick) * profile.tick
         ended = max(ceil(ended / profile.tick) * profile.tick, started)
     start, end = created + started, created + ended
     if fails:
         due = start + (end - start) / FAILS_AT
-        return Timeline(created, ((start, State.RUNNING), (end, State.FAILED)), due, profile.progress_steps)
+        return Timeline(created, ((start, _RUNNING), (end, _FAILED)), due, profile.progress_steps)
     expires = None if profile.expires_after is None else end + profile.expires_after
-    return Timeline(created, ((start, State.RUNNING), (end, State.SUCCEEDED)), end, profile.progress_steps, expires)
+    return Timeline(created, ((start, _RUNNING), (end, _SUCCEEDED)), end, profile.progress_steps, expires)
 
 
 def finished_timeline(now: float) -> Timeline:
     """The timeline of what has no life in time: it is there as soon as it is made."""
-    return Timeline(now, ((now, State.SUCCEEDED),), now)
+    return Timeline(now, ((now, _SUCCEEDED),), now)

@@ -21,19 +21,23 @@ class MemoryStore:
         self._max_jobs = max_jobs
         self._jobs: dict[str, Job] = {}
         self._lists: dict[tuple[str, str], list[Job]] = {}
-        self._ends: list[tuple[float, str]] = []  # a heap; entries of removed jobs are passed over
+        self._ends: list[tuple[float, str]] = []  # a heap, made when room is first needed; may name removed jobs
         self.dropped = 0
 
     def add(self, job: Job, now: float) -> None:
         if len(self._jobs) >= self._max_jobs:
             self._make_room(now)
         self._jobs[job.id] = job
-        jobs = self._lists.setdefault((job.owner, job.kind), [])
-        if not jobs or _order(jobs[-1]) < _order(job):
+        key = (job.owner, job.kind)
+        jobs = self._lists.get(key)
+        if jobs is None:
+            self._lists[key] = [job]
+        elif jobs[-1].timeline.created < job.timeline.created:
             jobs.append(job)
         else:
             insort(jobs, job, key=_order)
-        heappush(self._ends, (job.timeline.end, job.id))
+        if self._ends:
+            heappush(self._ends, (job.timeline.end, job.id))
 
     def get(self, id: str) -> Job | None:
         return self._jobs.get(id)
@@ -45,9 +49,6 @@ class MemoryStore:
         del jobs[bisect_left(jobs, _order(job), key=_order)]
         if not jobs:
             del self._lists[key]
-        if len(self._ends) > 2 * len(self._jobs) + 64:
-            self._ends = [(j.timeline.end, j.id) for j in self._jobs.values()]
-            heapify(self._ends)
 
     def count(self, owner: str, kind: str) -> int:
         return len(self._lists.get((owner, kind), ()))
@@ -61,16 +62,19 @@ class MemoryStore:
         return jobs[start : start + size]
 
     def _make_room(self, now: float) -> None:
+        """Drop the job that finished first, passing over what the heap still names but is gone."""
+        if not self._ends or len(self._ends) > 2 * len(self._jobs) + 64:
+            self._ends = [(job.timeline.end, job.id) for job in self._jobs.values()]
+            heapify(self._ends)
         while self._ends:
             end, id = self._ends[0]
             known = self._jobs.get(id)
-            if known is None or known.timeline.end != end:
-                heappop(self._ends)
-            elif end <= now:
-                heappop(self._ends)
+            if known is not None and known.timeline.end == end:
+                if end > now:
+                    break
                 self.remove(id)
                 self.dropped += 1
+            heappop(self._ends)
+            if len(self._jobs) < self._max_jobs:
                 return
-            else:
-                break
         raise StoreFull(f"all {self._max_jobs} jobs that are kept are still unfinished")
