@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from sys import intern
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from mockserver.stores.protocol import Store, StoreFull
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
 _JSON = (b"content-type", b"application/json")
+SHORT = 24  # characters; models, sizes and lengths, of which many jobs have the same: kept once
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
 
@@ -332,7 +334,11 @@ def _keep(body: Any, kept: frozenset[str], size: int) -> dict[str, Any]:
     if not isinstance(body, dict):
         return {}
     if 0 < size <= MAX_TEXT:  # whole and small, so nothing in it can be too long or a file
-        return {name: value for name, value in body.items() if name in kept and value is not None}
+        return {
+            name: intern(value) if type(value) is str and len(value) < SHORT else value
+            for name, value in body.items()
+            if name in kept and value is not None
+        }
     inputs = {}
     for name, value in body.items():
         if name not in kept or value is None or isinstance(value, UploadedFile):

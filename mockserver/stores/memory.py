@@ -37,7 +37,7 @@ class MemoryStore:
         else:
             insort(jobs, job, key=_order)
         if self._ends:
-            heappush(self._ends, (job.timeline.end, job.id))
+            heappush(self._ends, (job.timeline.ended, job.id))
 
     def get(self, id: str) -> Job | None:
         return self._jobs.get(id)
@@ -64,12 +64,12 @@ class MemoryStore:
     def _make_room(self, now: float) -> None:
         """Drop the job that finished first, passing over what the heap still names but is gone."""
         if not self._ends or len(self._ends) > 2 * len(self._jobs) + 64:
-            self._ends = [(job.timeline.end, job.id) for job in self._jobs.values()]
+            self._ends = [(job.timeline.ended, job.id) for job in self._jobs.values()]
             heapify(self._ends)
         while self._ends:
             end, id = self._ends[0]
             known = self._jobs.get(id)
-            if known is not None and known.timeline.end == end:
+            if known is not None and known.timeline.ended == end:
                 if end > now:
                     break
                 self.remove(id)
