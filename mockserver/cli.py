@@ -65,7 +65,7 @@ def serve(
     SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
     Several are served below their names.
     """
-    from mockserver.loading import bundled_names, load_provider
+    from mockserver.loading.providers import bundled_names, load_provider
     from mockserver.realtime import fresh_seed
     from mockserver.web.server import Settings, build_app, open_socket
     from mockserver.web.server import serve as run
@@ -107,7 +107,7 @@ def _address(host: str, port: int) -> str:
 @_with_clear_errors
 def inspect(spec: str, overlays: tuple[str, ...]) -> None:
     """Print what is concluded about the jobs of SPEC, from what, and what is uncertain (marked ?)."""
-    from mockserver.loading import load_provider
+    from mockserver.loading.providers import load_provider
 
     contract = load_provider(spec, overlays).contract
     document = contract.document

@@ -11,7 +11,7 @@ from mockserver.clock import Clock
 from mockserver.engine.engine import Engine
 from mockserver.engine.security import KeyPolicy
 from mockserver.errors import StartError
-from mockserver.loading import bundled
+from mockserver.loading.providers import bundled
 from mockserver.message import Request
 from mockserver.provider import Provider
 from mockserver.realtime import real_clock

@@ -1,0 +1,26 @@
+"""Bytes of files, within limits, and what to call a file in messages."""
+
+from pathlib import Path
+
+from mockserver.errors import DocumentError
+
+MAX_FILE_BYTES = 64 * 1024 * 1024  # the largest published document seen is 13 MB
+
+
+def label(path: Path) -> str:
+    """How to call a file in messages: with its folder, since many files are named openapi.yaml."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises DocumentError if it cannot be read, is too large or is empty."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise DocumentError(f"{label(path)}: {size} bytes; at most {MAX_FILE_BYTES} are read.")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{label(path)}: cannot be read: {error.strerror}.") from None
+    if not raw.strip():
+        raise DocumentError(f"{label(path)}: the file is empty.")
+    return raw

@@ -1,0 +1,57 @@
+"""`$ref`s to other files of a document's folder, brought into the document itself."""
+
+from pathlib import Path
+from typing import Any
+
+from mockserver.errors import DocumentError
+from mockserver.loading.files import label
+from mockserver.loading.trees import read_tree
+from mockserver.openapi.document import Node
+
+
+class Bundle:
+    """Brings what `$ref`s to other files of the document's folder point at into the document itself."""
+
+    def __init__(self, main: Path) -> None:
+        self.main = main
+        self.folder = main.parent.resolve()
+        self.files: dict[Path, str] = {}
+        self.trees: Node = {}
+
+    def inline(self, root: Node) -> Node:
+        """The document with every reference made local. Raises DocumentError for one that leads outside."""
+        self._rewrite(root, self.main, self.main)
+        if self.trees:
+            root["x-bundled"] = self.trees
+        return root
+
+    def _rewrite(self, root: Any, path: Path, top: Path) -> None:
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, list):
+                waiting.extend(node)
+            elif isinstance(node, dict):
+                ref = node.get("$ref")
+                if isinstance(ref, str) and (not ref.startswith("#") or path is not top):
+                    node["$ref"] = self._local(ref, path)
+                waiting.extend(node.values())
+
+    def _local(self, ref: str, path: Path) -> str:
+        name, _, fragment = ref.partition("#")
+        where = f"{label(path)}: $ref {ref!r}"
+        if "://" in name or name.startswith("//"):
+            raise DocumentError(f"{where} is remote; nothing is fetched. Save that file beside this one.")
+        target = (path.parent / name).resolve() if name else path.resolve()
+        if target == self.main.resolve():
+            return f"#{fragment}"
+        if self.folder not in target.parents:
+            raise DocumentError(f"{where} leads out of the document's folder, which is not followed.")
+        if not target.is_file():
+            raise DocumentError(f"{where}: there is no such file.")
+        if target not in self.files:
+            self.files[target] = key = f"f{len(self.files)}"
+            tree = read_tree(target)
+            self.trees[key] = tree
+            self._rewrite(tree, target, self.main)
+        return f"#/x-bundled/{self.files[target]}{fragment}"

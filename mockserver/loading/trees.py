@@ -1,0 +1,109 @@
+"""The data of one YAML or JSON file, read strictly; hostile and broken files get a clear refusal."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from mockserver.errors import DocumentError
+from mockserver.loading.files import label, read_bytes
+
+MAX_NODES = 5_000_000  # values in a document once its YAML aliases are written out
+
+
+def read_tree(path: Path) -> Any:
+    """The data of a file. Raises DocumentError with the line where it is broken."""
+    return parse_tree(read_bytes(path), path)
+
+
+def parse_tree(raw: bytes, path: Path) -> Any:
+    """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError."""
+    if raw.lstrip()[:1] in (b"{", b"["):
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            if path.suffix == ".json":
+                raise DocumentError(f"{label(path)}: broken JSON: {error}.") from None
+    return _read_yaml(raw, label(path))
+
+
+def _read_yaml(raw: bytes, name: str) -> Any:
+    loader = None
+    try:
+        loader = _Loader(raw)
+        root = loader.get_single_node()
+        _refuse_explosion(root, raw, name)
+        return loader.construct_document(root) if root is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        raise DocumentError(f"{name}: broken YAML at {place}: {error.problem}.") from None
+    except yaml.YAMLError as error:
+        raise DocumentError(f"{name}: broken YAML: {' '.join(str(error).split())}.") from None
+    except (RecursionError, UnicodeDecodeError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "not UTF-8"
+        raise DocumentError(f"{name}: the file is {reason}.") from None
+    finally:
+        if loader:
+            loader.dispose()
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with the types of JSON: no dates, no `yes`/`on` booleans, keys as they are written.
+
+    OpenAPI asks for YAML's JSON schema; PyYAML's defaults would read `no`, `12:30` and 2026-01-01 as
+    something else than text, and the key 200 as a number.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        self.flatten_mapping(node)
+        mapping: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is not plain text", key_node.start_mark)
+            if key_node.value in mapping:
+                problem = f"the key {key_node.value!r} stands here twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            mapping[key_node.value] = self.construct_object(value_node, deep=deep)
+        return mapping
+
+
+_Loader.yaml_implicit_resolvers = {}
+_CORE = [  # YAML 1.2, chapter 10.3.2
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("float", r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", "-+0123456789."),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("merge", r"^(?:<<)$", "<"),
+]
+for _tag, _pattern, _first in _CORE:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+
+
+def _refuse_explosion(root: yaml.Node | None, raw: bytes, name: str) -> None:
+    """Aliases make a small file a huge tree ("billion laughs") or an endless one: count before building."""
+    if root is None or not (b"&" in raw and b"*" in raw):
+        return
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        key = id(node)
+        if key in open_nodes:
+            raise DocumentError(f"{name}: a YAML alias at line {node.start_mark.line + 1} contains itself.")
+        if key not in sizes:
+            open_nodes.add(key)
+            children = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = isinstance(node, yaml.MappingNode)
+            sizes[key] = 1 + sum(size(v) + size(k) if pairs else size(k) for k, v in ((c, None) if not pairs else c for c in children))
+            open_nodes.discard(key)
+        if sizes[key] > MAX_NODES:
+            raise DocumentError(f"{name}: its YAML aliases stand for more than {MAX_NODES} values.")
+        return sizes[key]
+
+    size(root)
