@@ -35,16 +35,30 @@ def main() -> None:
 
 @main.command()
 @click.argument("spec", nargs=-1)
-@click.option("-p", "--port", default=4747, show_default=True, envvar="PORT", help="Port to listen on; 0 picks a free one.")
+@click.option(
+    "-p", "--port", default=4747, show_default=True, envvar="PORT", help="Port to listen on; 0 picks a free one."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0, 1e9, min_open=True),
               help="Virtual seconds that pass in one real second.")  # fmt: skip
 @click.option("--seed", type=int, help="Repeat a run: the same ids and durations for the same requests.")
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Accept only this key (repeatable).")
 @click.option("--no-auth", is_flag=True, help="Accept requests without a key.")
-@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay to the document (repeatable).")
-@click.option("--public-url", default="", metavar="URL", help="Build result links on this address instead of the Host header.")
-@click.option("--poll-after-ms", type=click.IntRange(0), help="What clients are told to wait between polls [default: 1000 / speed].")
+@click.option(
+    "--overlay",
+    "overlays",
+    multiple=True,
+    metavar="FILE",
+    help="Apply an OpenAPI Overlay to the document (repeatable).",
+)
+@click.option(
+    "--public-url", default="", metavar="URL", help="Build result links on this address instead of the Host header."
+)
+@click.option(
+    "--poll-after-ms",
+    type=click.IntRange(0),
+    help="What clients are told to wait between polls [default: 1000 / speed].",
+)
 @click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
 @_with_clear_errors
 def serve(
@@ -76,7 +90,9 @@ def serve(
     loaded = [load_provider(name, overlays) for name in names]
     providers = {"" if len(spec) == 1 else p.name: p for p in loaded}
     if len(providers) < len(loaded):
-        raise click.UsageError("Two of these documents have the same name; serve them from folders with names of their own.")
+        raise click.UsageError(
+            "Two of these documents have the same name; serve them from folders with names of their own."
+        )
     seed = fresh_seed() if seed is None else seed
     settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)
     sock = open_socket(host, port)
@@ -103,7 +119,9 @@ def _address(host: str, port: int) -> str:
 
 @main.command()
 @click.argument("spec")
-@click.option("--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable).")
+@click.option(
+    "--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable)."
+)
 @_with_clear_errors
 def inspect(spec: str, overlays: tuple[str, ...]) -> None:
     """Print what is concluded about the jobs of SPEC, from what, and what is uncertain (marked ?)."""

@@ -51,7 +51,11 @@ def _wanted_range(headers: Mapping[bytes, bytes], etag: bytes) -> "re.Match[byte
     if if_range is not None and if_range.strip() != etag:  # a date never matches: nothing here has one
         return None
     match = _RANGE.fullmatch(raw.strip())
-    return match if match and (match[1] or match[2]) and not (match[1] and match[2] and int(match[2]) < int(match[1])) else None
+    return (
+        match
+        if match and (match[1] or match[2]) and not (match[1] and match[2] and int(match[2]) < int(match[1]))
+        else None
+    )
 
 
 def _bounds(match: "re.Match[bytes]", size: int) -> tuple[int, int] | None:

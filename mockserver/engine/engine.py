@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mockserver.clock import Clock
-from mockserver.engine.cors import add_cors, preflight
 from mockserver.engine.content import serve_bytes
+from mockserver.engine.cors import add_cors, preflight
 from mockserver.engine.operations import Context, Handler, compile_handler
 from mockserver.engine.refusal import Refusal, Refuser
 from mockserver.engine.results import ASSETS, Media, ResultFacts
@@ -126,7 +126,11 @@ class Engine:
             if method == "OPTIONS":
                 raise _Answered(preflight(request, allowed))
             allow: RawHeaders = [(b"allow", ", ".join(allowed).encode())]
-            raise Refusal("method_not_allowed", f"{method} is not allowed on {path[:200]}. Allowed: {', '.join(allowed)}.", headers=allow)
+            raise Refusal(
+                "method_not_allowed",
+                f"{method} is not allowed on {path[:200]}. Allowed: {', '.join(allowed)}.",
+                headers=allow,
+            )
         return route, values
 
     def _asset(self, request: Request) -> Response:
@@ -134,7 +138,9 @@ class Engine:
         name = request.path[len(ASSETS) :]
         id, _, suffix = name.rpartition(".")
         if request.method not in ("GET", "HEAD"):
-            raise Refusal("method_not_allowed", f"{request.method} is not allowed here.", headers=[(b"allow", b"GET, HEAD")])
+            raise Refusal(
+                "method_not_allowed", f"{request.method} is not allowed here.", headers=[(b"allow", b"GET, HEAD")]
+            )
         job = self._store.get(id)
         if job is None or (suffix != "mp4" and suffix not in IMAGES):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
@@ -166,4 +172,3 @@ class _Answered(Exception):
 def _poll_after(rate: float) -> int:
     """A second of virtual time between polls, in real milliseconds."""
     return max(round(1000 / rate), 5) if rate else 1000
-

@@ -60,7 +60,9 @@ class Context:
         """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
         job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
         if job is None or job.owner != owner or job.kind != kind:
-            message = f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
+            message = (
+                f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
+            )
             raise Refusal("not_found", message, id=str(id))
         return job
 
@@ -120,7 +122,9 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
         try:
             store.add(job, now)
         except StoreFull as full:
-            raise Refusal("too_many_jobs", f"No room for another job: {full}.", headers=[(b"retry-after", b"10")]) from None
+            raise Refusal(
+                "too_many_jobs", f"No room for another job: {full}.", headers=[(b"retry-after", b"10")]
+            ) from None
         return answer.about(job, now, request, request_id)
 
     return act
@@ -296,7 +300,9 @@ def _require_result(job: Job, now: float) -> None:
     """Raises Refusal unless the job's result can be fetched now."""
     state = job.timeline.state_at(now)
     if state in (State.QUEUED, State.RUNNING):
-        raise Refusal("not_ready", f"The result of {job.id} is not ready yet; poll until the job has completed.", id=job.id)
+        raise Refusal(
+            "not_ready", f"The result of {job.id} is not ready yet; poll until the job has completed.", id=job.id
+        )
     if state is not State.SUCCEEDED:
         raise Refusal("failed_content", f"{job.id} did not succeed, so it has no result.", id=job.id)
     if job.timeline.expires is not None and now >= job.timeline.expires:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 from mockserver.engine.refusal import Refusal, Violation
 from mockserver.jobs.job import Job
 from mockserver.jobs.vocabulary import Vocabulary
-from mockserver.openapi.document import Operation
+from mockserver.openapi.document import Document, Operation
 from mockserver.openapi.schema import shape_of
-from mockserver.openapi.document import Document
 from mockserver.stores.protocol import Store
 
 DEFAULT_SIZE = 20  # items on a page where the contract names no default
@@ -54,12 +53,16 @@ class Paging:
             if parameter.name == self._size:
                 shape = shape_of(document, parameter.schema)
                 most = shape.get("maximum")
-                self._default = int(shape.get("default") or min(DEFAULT_SIZE, most if most is not None else DEFAULT_SIZE))
+                self._default = int(
+                    shape.get("default") or min(DEFAULT_SIZE, most if most is not None else DEFAULT_SIZE)
+                )
 
     def page(self, store: Store, owner: str, kind: str, query: Mapping[str, Any]) -> Page:
         """The page that a request asks for. Raises Refusal for a cursor that nobody was given."""
         size = int(query.get(self._size, self._default)) if self._size else self._default
-        descending = str(query.get(self._order, "desc")).lower() not in ("asc", "ascending", "1") if self._order else True
+        descending = (
+            str(query.get(self._order, "desc")).lower() not in ("asc", "ascending", "1") if self._order else True
+        )
         total = store.count(owner, kind)
         if self._number:
             number = int(query.get(self._number, 1))

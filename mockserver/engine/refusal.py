@@ -153,7 +153,9 @@ def _template_filler(contract: Contract, status: int) -> Callable[[Shape], Any]:
                     return status
                 if shape.constants:
                     return shape.constants[0]
-                return {"message": "{message}", "param": "{param}", "status": str(status)}.get(role, "{" + _role_key(role) + "}")
+                return {"message": "{message}", "param": "{param}", "status": str(status)}.get(
+                    role, "{" + _role_key(role) + "}"
+                )
         if shape.is_object and (shape.properties or required):
             return build(shape)
         return sample(document, shape.node) if required else None

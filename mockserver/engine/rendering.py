@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 
 from mockserver.engine.paging import Page
-from mockserver.engine.sampling import sample
 from mockserver.engine.results import ResultFacts
+from mockserver.engine.sampling import sample
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
@@ -193,7 +193,7 @@ class _Compiler:
             return None
         if role in ("started", "completed", "updated", "expires", "created"):
             write = _instant_writer(shape)
-        return lambda scene: write(scene.job.timeline.created)
+            return lambda scene: write(scene.job.timeline.created)
         return _constant(sample(self.document, shape.node))
 
     def _role_id(self, shape: Shape) -> Field:
@@ -283,7 +283,9 @@ class _Compiler:
             return lambda scene: self.results.video_bytes(scene.job)
         if self.vocabulary.rank("roles", "thumbnail", name) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
-        return self._echo(name, shape, (*self.view.fields["result"][0], "*", name), required) or self._leftover(shape, required)
+        return self._echo(name, shape, (*self.view.fields["result"][0], "*", name), required) or self._leftover(
+            shape, required
+        )
 
     # -- what was asked for -------------------------------------------------------------------------
 
@@ -451,11 +453,16 @@ def _or_absent(field: Field, null_allowed: bool, stand_in: Field | None = None) 
 
 
 def _as_type(word: str, shape: Shape) -> Any:
-    return int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
+    return (
+        int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
+    )
 
 
 def _converter(shape: Shape) -> tuple[Callable[[Any], Any], type]:
-    """How to put a request's value into the type that the answer wants (None: it cannot be), and the type that needs none."""
+    """How to put a request's value into the type that the answer wants, and the type that is right as it is.
+
+    The function gives None for a value that cannot be put so.
+    """
     types = set(shape.types)
     if types == {"string"}:
         return _to_text, str
@@ -499,13 +506,17 @@ def _fits_paging(role: str, shape: Shape) -> bool:
 
 
 def _same_place(declared: Pointer, pointer: Pointer) -> bool:
-    return len(declared) == len(pointer) and all(d in (p, "*") or p == "*" for d, p in zip(declared, pointer, strict=True))
+    return len(declared) == len(pointer) and all(
+        d in (p, "*") or p == "*" for d, p in zip(declared, pointer, strict=True)
+    )
 
 
 def _first_example(media: Mapping[str, Any]) -> Any:
     if "example" in media:
         return media["example"]
-    return next((e["value"] for e in (media.get("examples") or {}).values() if isinstance(e, dict) and "value" in e), _MISSING)
+    return next(
+        (e["value"] for e in (media.get("examples") or {}).values() if isinstance(e, dict) and "value" in e), _MISSING
+    )
 
 
 def _dig(value: Any, pointer: Pointer) -> Any:

@@ -55,10 +55,8 @@ class Router:
     def find(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
         """The routes of a percent-encoded path by method, with the decoded values of its parameters, or None."""
         base = self._base
-        if base and path.startswith(base) and path[len(base) : len(base) + 1] in ("/", ""):
-            if found := self._walk(path[len(base) :]):
-                return found
-        return self._walk(path)
+        inside = base and path.startswith(base) and path[len(base) : len(base) + 1] in ("/", "")
+        return (self._walk(path[len(base) :]) if inside else None) or self._walk(path)
 
     def _walk(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
         segments = path.split("/")

@@ -1,4 +1,4 @@
-"""A sensible value for a schema about which nothing else is known: its example, its default, or the plainest valid one."""
+"""A sensible value for a schema of which nothing else is known: its example, its default, or the plainest valid one."""
 
 from typing import Any
 
@@ -40,7 +40,11 @@ def sample(document: Document, schema: Any, level: int = 0) -> Any:
         return _object(document, shape, level)
     if shape.is_array:
         count = int(shape.get("minItems") or 0)
-        return [sample(document, shape.items or {}, level + 1) for _ in range(min(count, 100))] if level < MAX_LEVELS else []
+        return (
+            [sample(document, shape.items or {}, level + 1) for _ in range(min(count, 100))]
+            if level < MAX_LEVELS
+            else []
+        )
     kind = shape.types[0] if shape.types else "object" if not node else "string"
     if kind in ("integer", "number"):
         return _number(shape, kind)

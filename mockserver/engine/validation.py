@@ -1,4 +1,4 @@
-"""Reading a request as its operation declares it: parameters and body in the types of their schemas, all faults at once."""
+"""Reading a request as its operation declares it: parameters and body in the types of their schemas."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -145,7 +145,10 @@ class _ParameterReader:
     @property
     def is_plain_text(self) -> bool:
         """Whether any text is valid."""
-        return not set(self.shape.node) - {"type", "description", "example", "title"} and self.shape.types in ((), ("string",))
+        return not set(self.shape.node) - {"type", "description", "example", "title"} and self.shape.types in (
+            (),
+            ("string",),
+        )
 
     @property
     def matters_when_absent(self) -> bool:
@@ -190,7 +193,9 @@ def _gather(
 def _query_value(readers: list[_ParameterReader], values: dict[str, list[str]], name: str) -> Any:
     reader = next(r for r in readers if r.name == name)
     if reader.deep:
-        found = {k[len(name) + 1 : -1]: v[-1] for k, v in values.items() if k.startswith(name + "[") and k.endswith("]")}
+        found = {
+            k[len(name) + 1 : -1]: v[-1] for k, v in values.items() if k.startswith(name + "[") and k.endswith("]")
+        }
         return found or None
     return values.get(name) or values.get(name + "[]")
 
@@ -241,12 +246,16 @@ class _BodyReader:
         try:
             if self._media_type == _FORM_TYPES[1]:
                 return read_urlencoded(_text(request.body))
-            return read_multipart(request.headers[b"content-type"].decode("latin-1"), request.body) if request.body else ()
+            return (
+                read_multipart(request.headers[b"content-type"].decode("latin-1"), request.body) if request.body else ()
+            )
         except FormError as error:
             raise Refusal("malformed_body", str(error)) from None
 
     def _accepts_form(self, body: Any) -> bool:
-        return not _misplaced_files(self._document, self._shape, body, "") and self._validator.is_valid(without_files(body))
+        return not _misplaced_files(self._document, self._shape, body, "") and self._validator.is_valid(
+            without_files(body)
+        )
 
     def violations(self, body: Any) -> list[Violation]:
         """Everything that is wrong with a body, one entry a field."""
@@ -254,7 +263,9 @@ class _BodyReader:
             return _describe(self._validator, body, "body", "")
         misplaced = _misplaced_files(self._document, self._shape, body, "")
         named = {v.field for v in misplaced}
-        return misplaced + [v for v in _describe(self._validator, without_files(body), "body", "") if v.field not in named]
+        return misplaced + [
+            v for v in _describe(self._validator, without_files(body), "body", "") if v.field not in named
+        ]
 
     def missing(self) -> list[Violation]:
         """What a request without a body lacks."""
@@ -376,7 +387,7 @@ _ANY = Shape((), False, {}, frozenset(), None, {}, (), "")
 def _from_text(options: tuple[Shape, ...], text: str) -> Any:
     types = {t for option in options for t in option.types}
     takes_text = "string" in types and not all(_is_file(o) for o in options if "string" in o.types)
-    if not types or takes_text and not _suits_better(options, text):
+    if not types or (takes_text and not _suits_better(options, text)):
         return text
     if "integer" in types and _INTEGER.fullmatch(text):
         return int(text)
@@ -476,7 +487,11 @@ def _closest(error: Any, place: str, name: str) -> list[Violation]:
     if not same_type:
         types = sorted({t for b in branches for e in b if e.kind.name == "type" for t in _types(e)})
         field = _field_name(name, error.instance_path)
-        return [Violation(place, field, "type", _kind_of(error.instance), " or ".join(map(_article, types)))] if types else []
+        return (
+            [Violation(place, field, "type", _kind_of(error.instance), " or ".join(map(_article, types)))]
+            if types
+            else []
+        )
     best = min(same_type, key=len)
     return [v for e in best for v in _from_error(e, place, name)]
 

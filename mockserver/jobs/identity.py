@@ -21,7 +21,7 @@ def id_maker(id_format: str) -> Callable[[Random], str]:
     literals = _PLACEHOLDER.split(id_format)
     if "{" in "".join(literals[::3]) or not _PLACEHOLDER.search(id_format):
         raise DeclarationError(
-            f"id-format {id_format!r}: expected text with {{hex:n}}, {{alnum:n}}, {{digits:n}}, {{uuid}} or {{objectid}}."
+            f"id-format {id_format!r}: expected {{hex:n}}, {{alnum:n}}, {{digits:n}}, {{uuid}} or {{objectid}}."
         )
     if len(literals) == 4 and literals[1] == "hex" and not literals[3]:
         prefix, width = literals[0], int(literals[2] or 32)
@@ -50,7 +50,9 @@ def _drawer(kind: str, width: int) -> Callable[[Random], str]:
 def _uuid(random: Random) -> str:
     """A random UUID of version 4 (RFC 9562)."""
     digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) % 4]}{digits[17:20]}-{digits[20:]}"
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) % 4]}{digits[17:20]}-{digits[20:]}"
+    )
 
 
 def format_of(examples: list[str], noun: str) -> str:

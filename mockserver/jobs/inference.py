@@ -89,7 +89,11 @@ class _Reading:
 
     def _retrieves(self) -> list[tuple[Operation, View]]:
         """Operations that read one job: declared, or with an id in the path and a status in the answer."""
-        wanted = {w.operations[Action.RETRIEVE] for w in self.declaration.resources.values() if Action.RETRIEVE in w.operations}
+        wanted = {
+            w.operations[Action.RETRIEVE]
+            for w in self.declaration.resources.values()
+            if Action.RETRIEVE in w.operations
+        }
         for name in wanted:
             self._named(name, f"x-job: retrieve {name!r}")
         found = []
@@ -157,18 +161,26 @@ class _Reading:
         if operation.method == "DELETE" and operation.path == retrieve.path:
             return self._place(name, self._made(operation, Action.DELETE, name, wishes), "DELETE on the job's path")
         if operation.method == "GET" and inside and _media_types(operation):
-            return self._place(name, self._made(operation, Action.CONTENT, name, wishes), "answers with media below the job")
+            return self._place(
+                name, self._made(operation, Action.CONTENT, name, wishes), "answers with media below the job"
+            )
         if operation.method == "GET" and operation.path == collection and self._view(operation, in_list=True):
-            return self._place(name, self._made(operation, Action.LIST, name, wishes), "a list on the collection's path")
+            return self._place(
+                name, self._made(operation, Action.LIST, name, wishes), "a list on the collection's path"
+            )
         if operation.method == "POST" and inside and self.vocabulary.rank("operations", "cancel", last) is not None:
             return self._place(name, self._made(operation, Action.CANCEL, name, wishes), "named for it, below the job")
         if operation.method == "POST" and (answer := self._view(operation)):
             same = bool(_schema_name(self, view)) and _schema_name(self, answer) == _schema_name(self, view)
             if inside or (same and self._names_a_job(operation, retrieve, name)):
-                evidence = "starts a job below an earlier one" if inside else "answers with the job, and names an earlier one"
+                evidence = (
+                    "starts a job below an earlier one" if inside else "answers with the job, and names an earlier one"
+                )
                 return self._place(name, self._follow_up(operation, retrieve, name, FollowUpDeclaration()), evidence)
             if "id" in answer.fields and (operation.path == collection or same):
-                evidence = "POST on the collection's path" if operation.path == collection else "answers with the same job"
+                evidence = (
+                    "POST on the collection's path" if operation.path == collection else "answers with the same job"
+                )
                 return self._place(name, self._made(operation, Action.CREATE, name, wishes), evidence)
         return None
 
@@ -181,7 +193,9 @@ class _Reading:
             part = replace(part, variant_parameter=parameter, variants={**variants, **wishes.variants})
         return part
 
-    def _follow_up(self, operation: Operation, retrieve: Operation, name: str, how: FollowUpDeclaration) -> JobOperation:
+    def _follow_up(
+        self, operation: Operation, retrieve: Operation, name: str, how: FollowUpDeclaration
+    ) -> JobOperation:
         place = IdPlace("body", how.source) if how.source else self._names_a_job(operation, retrieve, name)
         if place is None:
             raise DeclarationError(
@@ -213,7 +227,11 @@ class _Reading:
             if maker and made and "id" in made.fields:
                 name = _singular(collection.rsplit("/", 1)[-1])
                 parts = [
-                    self._place(name, JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation)), "reads a record"),
+                    self._place(
+                        name,
+                        JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation)),
+                        "reads a record",
+                    ),
                     self._place(name, JobOperation(maker, Action.CREATE, made), "makes a record"),
                 ]
                 id_format = self._id_format(name, parts)
@@ -296,7 +314,9 @@ class _Reading:
     def _note(self, topic: str, value: str, evidence: str, certain: bool = True) -> None:
         self.conclusions.append(Conclusion(topic, value, evidence, certain))
 
-    def _explain(self, name: str, words: dict[State, str], parts: list[JobOperation], wishes: ResourceDeclaration) -> None:
+    def _explain(
+        self, name: str, words: dict[State, str], parts: list[JobOperation], wishes: ResourceDeclaration
+    ) -> None:
         view = next(p.view for p in parts if p.action is Action.RETRIEVE)
         assert view is not None
         for role, pointers in view.fields.items():
@@ -310,7 +330,9 @@ class _Reading:
             if state not in words:
                 self._note(f"{name}: state {state}", "no word for it", "such jobs cannot be told apart", certain=False)
         for word in sorted({w for p in parts if p.view for w in p.view.unclear_words} - set(words.values())):
-            self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", certain=False)
+            self._note(
+                f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", certain=False
+            )
 
 
 def _all_words(parts: list[JobOperation]) -> dict[State, str]:
@@ -327,7 +349,10 @@ def _example_ids(part: JobOperation) -> list[str]:
     media = answer.json_media() if answer else None
     if not media or not part.view or "id" not in part.view.fields:
         return []
-    examples = [media[1].get("example"), *(e.get("value") for e in (media[1].get("examples") or {}).values() if isinstance(e, dict))]
+    examples = [
+        media[1].get("example"),
+        *(e.get("value") for e in (media[1].get("examples") or {}).values() if isinstance(e, dict)),
+    ]
     pointer: Pointer = (*part.view.pointer, *part.view.fields["id"][0])
     return [str(v) for e in examples if (v := _dig(e, pointer))]
 

@@ -1,4 +1,4 @@
-"""When the events of a job's life happen, and what follows from them at an instant. State is worked out, never stored."""
+"""When the events of a job's life happen, and what follows from them at an instant: state is never stored."""
 
 from math import ceil, inf
 from random import Random
@@ -88,7 +88,9 @@ def draw_timeline(profile: Profile, random: Random, created: float, can_fail: bo
         total = max(ceil(total / profile.tick) * profile.tick, wait)
     started, ended = created + wait, created + total
     if fails:
-        return Timeline(created, started, ended, _FAILED, started + (ended - started) / FAILS_AT, profile.progress_steps)
+        return Timeline(
+            created, started, ended, _FAILED, started + (ended - started) / FAILS_AT, profile.progress_steps
+        )
     expires = None if profile.expires_after is None else ended + profile.expires_after
     return Timeline(created, started, ended, _SUCCEEDED, ended, profile.progress_steps, expires)
 

@@ -20,7 +20,7 @@ _TYPES: dict[str, set[str]] = {
     "progress": {"integer", "number", "string"},
     "source": {"string", "integer"},
     "thumbnail": {"string"},
-    **{role: _SCALARS for role in _TIMES},
+    **dict.fromkeys(_TIMES, _SCALARS),
 }
 _WORD = re.compile(r"[A-Za-z][A-Za-z_\-]*")
 
@@ -76,9 +76,7 @@ def roles_of(document: Document, vocabulary: Vocabulary, shape: Shape) -> Mappin
     for role in vocabulary.ranks["roles"]:
         allowed = _TYPES.get(role)
         fit = [n for n, s in shapes.items() if n not in taken and _suits(s, allowed)]
-        ranked = sorted(
-            (rank, name) for name in fit if (rank := vocabulary.rank("roles", role, name)) is not None
-        )
+        ranked = sorted((rank, name) for name in fit if (rank := vocabulary.rank("roles", role, name)) is not None)
         names = [name for _, name in (ranked if role == "result" else ranked[:1])]
         if names:
             roles[role] = tuple((name,) for name in names)
@@ -122,7 +120,10 @@ def find_reference(document: Document, schema: Any, names: set[str], pointer: Po
             here = (*pointer, name)
             if plain("".join(here)) in names:
                 leaf = shape_of(document, sub)
-                if any(t in b.types for b in (leaf, *leaf.branches) for t in ("string", "integer")) and not leaf.properties:
+                if (
+                    any(t in b.types for b in (leaf, *leaf.branches) for t in ("string", "integer"))
+                    and not leaf.properties
+                ):
                     return here
             if inner := find_reference(document, sub, names, here):
                 return inner

@@ -1,4 +1,4 @@
-"""Parsed documents kept on disk by the hash of what they were made from, so that the next start skips YAML and overlays."""
+"""Parsed documents kept on disk by the hash of their sources, so that the next start skips YAML and overlays."""
 
 import os
 from hashlib import blake2b

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mockserver.errors import DocumentError, StartError
+from mockserver.errors import DocumentError
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.profile import Profile, read_profiles
@@ -101,6 +101,4 @@ def _find(spec: str) -> tuple[Path, Path | None]:
         raise DocumentError(f"{spec}: the folder holds none of {', '.join(DOCUMENT_NAMES)}.")
     if folder.is_file():
         return folder, None
-    raise StartError(
-        f"{spec}: no such file, folder or bundled provider. Bundled are: {', '.join(bundled_names())}."
-    )
+    raise DocumentError(f"{spec}: no such file, folder or bundled provider. Bundled are: {', '.join(bundled_names())}.")

@@ -98,12 +98,16 @@ def _refuse_explosion(root: yaml.Node | None, raw: bytes, name: str) -> None:
             raise DocumentError(f"{name}: a YAML alias at line {node.start_mark.line + 1} contains itself.")
         if key not in sizes:
             open_nodes.add(key)
-            children = node.value if isinstance(node, yaml.CollectionNode) else ()
-            pairs = isinstance(node, yaml.MappingNode)
-            sizes[key] = 1 + sum(size(v) + size(k) if pairs else size(k) for k, v in ((c, None) if not pairs else c for c in children))
+            sizes[key] = 1 + sum(map(size, _children(node)))
             open_nodes.discard(key)
         if sizes[key] > MAX_NODES:
             raise DocumentError(f"{name}: its YAML aliases stand for more than {MAX_NODES} values.")
         return sizes[key]
 
     size(root)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []

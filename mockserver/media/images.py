@@ -32,9 +32,7 @@ def still(poster: bytes, width: int, height: int, media_type: str) -> bytes:
     return _encoded(picture, media_type)
 
 
-def spritesheet(
-    poster: bytes, width: int, height: int, media_type: str, columns: int = 5, rows: int = 2
-) -> bytes:
+def spritesheet(poster: bytes, width: int, height: int, media_type: str, columns: int = 5, rows: int = 2) -> bytes:
     """One picture of columns x rows frames of a width x height video, from left to right, then down.
 
     Each frame is scaled down by `columns`, so the sheet is about as wide as the video: a frame has

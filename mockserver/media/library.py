@@ -56,9 +56,7 @@ class MediaLibrary:
         Raises ValueError on another media type.
         """
         size = mp4.frame_size(width, height)
-        return self._get(
-            ("still", size, media_type), lambda: images.still(self._poster_bytes(), *size, media_type)
-        )
+        return self._get(("still", size, media_type), lambda: images.still(self._poster_bytes(), *size, media_type))
 
     def spritesheet(self, width: int, height: int, media_type: str) -> bytes:
         """Ten frames of the video of that size, scaled down, in two rows of five; types as for `still`."""
@@ -120,7 +118,5 @@ def _read_clip(folder: Path, grid: tuple[int, int]) -> mp4.Clip:
     path = folder / f"{grid[0]}x{grid[1]}{_CLIP_SUFFIX}"
     clip = mp4.parse_clip(path.read_bytes())
     if (clip.width, clip.height) != grid:
-        raise ValueError(
-            f"clip {path.name} has pictures of {clip.width}x{clip.height}, expected its name's size"
-        )
+        raise ValueError(f"clip {path.name} has pictures of {clip.width}x{clip.height}, expected its name's size")
     return clip

@@ -61,9 +61,7 @@ def parse_clip(annex_b: bytes) -> Clip:
     units = [unit for unit in re.split(rb"\0{2,}\x01", annex_b) if unit]
     kinds = [unit[0] & 31 for unit in units]
     if kinds[:3] != [_SPS, _PPS, _IDR_SLICE] or set(kinds[3:]) != {_P_SLICE}:
-        raise ValueError(
-            f"clip has NAL unit types {kinds[:8]}..., expected 7 (SPS), 8 (PPS), 5 (IDR), then only 1"
-        )
+        raise ValueError(f"clip has NAL unit types {kinds[:8]}..., expected 7 (SPS), 8 (PPS), 5 (IDR), then only 1")
     sps, pps, *slices = units
     # 7.3.3: first_mb_in_slice comes first, and the Exp-Golomb code of 0 is the single bit 1.
     if not all(len(unit) > 1 and unit[1] & 0x80 for unit in slices):

@@ -116,7 +116,9 @@ class Document:
             try:
                 node = node[int(token)] if isinstance(node, list) else node[token]
             except (KeyError, IndexError, ValueError, TypeError):
-                raise DocumentError(f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there).") from None
+                raise DocumentError(
+                    f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there)."
+                ) from None
         return node
 
     @property
@@ -169,7 +171,7 @@ class Document:
             node = self.resolve(entry)
             if not isinstance(node, dict) or "name" not in node or "in" not in node:
                 raise DocumentError(f"{where}: a parameter lacks `name` or `in`: {str(entry)[:80]}.")
-            media = next(iter((node.get("content") or {}).values()), {})
+            media: Node = next(iter((node.get("content") or {}).values()), {})
             place = str(node["in"])
             style = str(node.get("style") or ("form" if place in ("query", "cookie") else "simple"))
             found[(str(node["name"]), place)] = Parameter(

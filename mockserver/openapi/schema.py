@@ -103,7 +103,11 @@ def _own_shape(node: Node, name: str) -> Shape:
 
 
 def _is_null(shape: Shape) -> bool:
-    return shape.get("type") == "null" or (shape.get("enum") == [None]) or ("const" in shape.node and shape.get("const") is None)
+    return (
+        shape.get("type") == "null"
+        or (shape.get("enum") == [None])
+        or ("const" in shape.node and shape.get("const") is None)
+    )
 
 
 def _ref_name(schema: Any) -> str:
@@ -202,9 +206,8 @@ class _Translation:
     def _bounds(out: Node) -> None:
         """OpenAPI 3.0 writes an exclusive bound as a boolean beside the bound."""
         for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-            if isinstance(out.get(exclusive), bool):
-                if out.pop(exclusive) and bound in out:
-                    out[exclusive] = out.pop(bound)
+            if isinstance(out.get(exclusive), bool) and out.pop(exclusive) and bound in out:
+                out[exclusive] = out.pop(bound)
         if out.get("format") in ("binary", "byte"):
             del out["format"]
 
@@ -236,13 +239,14 @@ class Validator:
     def __init__(self, document: Document, schema: Any, direction: str) -> None:
         import jsonschema_rs
 
-        translated = {"$schema": "https://json-schema.org/draft/2020-12/schema", **json_schema(document, schema, direction)}
+        translated = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **json_schema(document, schema, direction),
+        }
         # The linear-time engine: patterns come from documents that nobody here wrote.
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
         try:
-            compiled = jsonschema_rs.validator_for(
-                translated, pattern_options=jsonschema_rs.RegexOptions(), **options
-            )
+            compiled = jsonschema_rs.validator_for(translated, pattern_options=jsonschema_rs.RegexOptions(), **options)
         except (ValueError, jsonschema_rs.ValidationError):
             try:
                 compiled = jsonschema_rs.validator_for(translated, **options)

@@ -5,7 +5,6 @@ routing and middleware: that alone would cost more than all that the engine does
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +113,8 @@ class App(Starlette):
             reader = None
             if content_type[: len(_MULTIPART)].lower() == _MULTIPART:
                 reader = MultipartReader(content_type.decode("latin-1"))
-            body, size, more = b"", 0, True
+            chunks: list[bytes] = []
+            size, more = 0, True
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -126,19 +126,16 @@ class App(Starlette):
                     return _too_large(engine, headers, limits)
                 if reader:  # taken apart on the way, so that an upload is never held in memory
                     reader.feed(chunk)
-                elif more or body:
-                    body = bytearray(body) if not body else body
-                    body += chunk
                 else:
-                    body = chunk
-            return bytes(body), (reader.finish() if size else ()) if reader else None, None
+                    chunks.append(chunk)
+            return b"".join(chunks), (reader.finish() if size else ()) if reader else None, None
         except FormError as error:
             return b"", None, engine.refuse(headers, "malformed_body", str(error))
         except asyncio.CancelledError:
             if not self._deadlines.is_late(task):
                 raise
-            message = f"The body did not arrive within {limits.body_seconds:g} seconds."
-            return b"", None, engine.refuse(headers, "timeout", message)
+            late = f"The body did not arrive within {limits.body_seconds:g} seconds."
+            return b"", None, engine.refuse(headers, "timeout", late)
         finally:
             self._deadlines.stop(task)
 

@@ -5,7 +5,8 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from mockserver.clock import Clock
 from mockserver.engine.engine import Engine
@@ -32,7 +33,7 @@ class Settings:
     poll_after_ms: int | None = None
     public_url: str = ""
     max_jobs: int = DEFAULT_MAX_JOBS
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class LazyMedia:
@@ -93,7 +94,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def tune_collector() -> None:
-    """Let Python's cycle collector run seldom: requests leave no cycles behind, and each full run looks at every job."""
+    """Let Python's cycle collector run seldom: requests leave no cycles, and each full run looks at every job."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
@@ -122,7 +123,5 @@ def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
         proxy_headers=False,  # X-Forwarded-* is nobody's word; links are built from Host or --public-url
     )
     tune_collector()
-    try:
+    with suppress(KeyboardInterrupt):
         Server(config).run(sockets=[sock])
-    except KeyboardInterrupt:
-        pass
