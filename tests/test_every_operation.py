@@ -52,7 +52,8 @@ def moments(service: Service, outcome: State) -> Iterator[State]:
 
 def id_of(service: Service, resource: JobResource, response: Any) -> str:
     part = resource.first(Action.CREATE)
-    assert part and part.view
+    assert part is not None
+    assert part.view is not None
     body = response.json()
     for token in (*part.view.pointer, *part.view.fields["id"][0]):
         body = body[token]
@@ -131,7 +132,8 @@ def test_every_refusal_has_the_providers_shape(name: str) -> None:
     contract = service.provider.contract
     retrieve = contract.resources[0].first(Action.RETRIEVE)
     create = contract.resources[0].first(Action.CREATE)
-    assert retrieve and create
+    assert retrieve is not None
+    assert create is not None
     unknown = path_of(retrieve, "nobody-made-this")
     check(service, retrieve, service.get(unknown))
     check(
