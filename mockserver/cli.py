@@ -79,6 +79,7 @@ def serve(
     SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
     Several are served below their names.
     """
+    from mockserver.jobs.resource import Action
     from mockserver.loading.providers import bundled_names, load_provider
     from mockserver.realtime import fresh_seed
     from mockserver.web.server import Settings, build_app, open_socket
@@ -93,18 +94,25 @@ def serve(
         raise click.UsageError(
             "Two of these documents have the same name; serve them from folders with names of their own."
         )
-    seed = fresh_seed() if seed is None else seed
+    given_seed = seed
+    seed = fresh_seed() if given_seed is None else given_seed
     settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)
     sock = open_socket(host, port)
     app = build_app(providers, settings)
 
     def ready() -> None:
-        address = _address(host, sock.getsockname()[1])
+        address = public_url.rstrip("/") or _address(host, sock.getsockname()[1])
+        rows = []
         for prefix, provider in providers.items():
-            base = f"{public_url.rstrip('/') or address}{'/' + prefix if prefix else ''}"
-            click.echo(f"{provider.name:<16} {base}{provider.contract.document.base_path}")
+            create = provider.contract.resources[0].first(Action.CREATE)
+            base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
+            rows.append((provider.name, base, create.operation.name if create else ""))
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        for name, base, create_name in rows:
+            click.echo(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
         pace = "" if speed == 1 else f", {speed:g} virtual seconds a second"
-        click.echo(f"seed {seed}{pace}; Ctrl-C stops")
+        repeat = "" if given_seed is not None else " (--seed repeats this run)"
+        click.echo(f"seed {seed}{repeat}{pace}; Ctrl-C stops")
         if host not in ("127.0.0.1", "localhost", "::1"):
             click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
 
