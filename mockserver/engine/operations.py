@@ -164,6 +164,23 @@ def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
     return act
 
 
+def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    answer = _Answer(context, resource, part)
+    named = _named(part)
+
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
+        state = job.timeline.state_at(now)
+        if state in TERMINAL:
+            word = resource.words.get(state, state.value)
+            raise Refusal("conflict", f"{job.id} has already ended: its status is '{word}'.", id=job.id)
+        job = job._replace(timeline=job.timeline.cancelled(now))
+        context.store.replace(job)
+        return answer.about(job, now, request, request_id)
+
+    return act
+
+
 def _content(context: Context, resource: JobResource, part: JobOperation) -> Act:
     named = _named(part)
     success = part.operation.success()
@@ -213,6 +230,7 @@ _ACTIONS: dict[Action, Callable[[Context, JobResource, JobOperation], Act]] = {
     Action.RETRIEVE: _retrieve,
     Action.LIST: _list,
     Action.DELETE: _delete,
+    Action.CANCEL: _cancel,
     Action.CONTENT: _content,
 }
 

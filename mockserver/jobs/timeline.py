@@ -69,6 +69,11 @@ class Timeline(NamedTuple):
         """When the state last changed, counting creation."""
         return max(at for at in (self.created, self.started, self.ended) if at <= now)
 
+    def cancelled(self, now: float) -> "Timeline":
+        """The same life, ended by cancellation at an instant."""
+        started = self.started if self.started <= now else inf
+        return self._replace(started=started, ended=now, outcome=State.CANCELLED, expires=None)
+
     def next_event_after(self, now: float) -> float | None:
         """The earliest instant after now at which something happens, if anything does."""
         instants = (self.started, self.ended, inf if self.expires is None else self.expires)

@@ -42,6 +42,13 @@ class MemoryStore:
     def get(self, id: str) -> Job | None:
         return self._jobs.get(id)
 
+    def replace(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        jobs = self._lists[job.owner, job.kind]
+        jobs[bisect_left(jobs, _order(job), key=_order)] = job
+        if self._ends:
+            heappush(self._ends, (job.timeline.ended, job.id))
+
     def remove(self, id: str) -> None:
         job = self._jobs.pop(id)
         key = (job.owner, job.kind)

@@ -1,4 +1,4 @@
-"""What a store of jobs can do. Only create and delete write; nothing else about a job ever changes."""
+"""What a store of jobs can do. Only create, cancel and delete write."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,6 +19,10 @@ class Store(Protocol):
 
     def get(self, id: str) -> Job | None:
         """The job of an id."""
+        ...
+
+    def replace(self, job: Job) -> None:
+        """Keep another record under an id that is known; its owner, kind and creation are the same."""
         ...
 
     def remove(self, id: str) -> None:
