@@ -6,7 +6,7 @@ Named tuples, not dataclasses: they are made on every request, and a tuple costs
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mockserver.form import FormPart
+from mockserver.form import FormError, FormPart
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -25,7 +25,7 @@ class Request(NamedTuple):
     query: str
     headers: Mapping[bytes, bytes]
     body: bytes
-    form: tuple[FormPart, ...] | None
+    form: tuple[FormPart, ...] | FormError | None
     site: str
 
 

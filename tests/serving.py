@@ -43,7 +43,7 @@ def serving(*arguments: str) -> Iterator[Urls]:
 
 
 def _read_urls(process: "subprocess.Popen[str]", lines: IO[str]) -> Urls:
-    """The lines `name URL` up to the one with the seed, which is the last; none if the process ended before it."""
+    """The URLs of lines that begin `name URL`, up to the line with the seed, the last; none if the process ended."""
     watchdog = Timer(PATIENCE, process.kill)  # the end of the process ends its output, and with it the reading
     watchdog.start()
     try:
@@ -51,7 +51,7 @@ def _read_urls(process: "subprocess.Popen[str]", lines: IO[str]) -> Urls:
         for line in lines:
             if line.startswith("seed "):
                 return urls
-            name, url = line.split()
+            name, url, *_ = line.split()
             urls[name] = url
         return {}
     finally:

@@ -37,6 +37,20 @@ def test_the_floors_hold() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_nothing_is_imported_for_serving_that_serving_does_not_use() -> None:
+    program = (
+        "import sys; from mockserver.loading.providers import bundled_names, load_provider;"
+        "from mockserver.web.server import Settings, build_app; import mockserver.web.protocol, uvicorn;"
+        "load = lambda: build_app({n: load_provider(n) for n in bundled_names()}, Settings());"
+        "load(); print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, check=True, capture_output=True)  # fills the cache of parsed documents
+    loaded = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    assert "starlette" in loaded
+    assert not loaded & {"PIL", "jsonpath", "yaml", "jsonschema_rs", "schemathesis", "hypothesis", "httpx2", "rich"}
+
+
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_and_option_is_in_the_readme(command: str) -> None:
     readme = (ROOT / "README.md").read_text()

@@ -241,6 +241,8 @@ class _BodyReader:
         return _parse_json(request.body) if self._is_json else _text(request.body)
 
     def _parts(self, request: Request) -> tuple[FormPart, ...]:
+        if isinstance(request.form, FormError):
+            raise Refusal("malformed_body", str(request.form))
         if request.form is not None:
             return request.form
         try:

@@ -1,7 +1,7 @@
 """Jobs in memory, up to a maximum; beyond it the job that finished first makes room."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 
 from mockserver.jobs.job import Job
@@ -17,12 +17,12 @@ def _order(job: Job) -> tuple[float, str]:
 class MemoryStore:
     """A store that lives as long as the process."""
 
-    def __init__(self, max_jobs: int = DEFAULT_MAX_JOBS) -> None:
+    def __init__(self, max_jobs: int = DEFAULT_MAX_JOBS, on_first_drop: Callable[[], None] | None = None) -> None:
         self._max_jobs = max_jobs
+        self._on_first_drop = on_first_drop
         self._jobs: dict[str, Job] = {}
         self._lists: dict[tuple[str, str], list[Job]] = {}
         self._ends: list[tuple[float, str]] = []  # a heap, made when room is first needed; may name removed jobs
-        self.dropped = 0
 
     def add(self, job: Job, now: float) -> None:
         if len(self._jobs) >= self._max_jobs:
@@ -80,7 +80,9 @@ class MemoryStore:
                 if end > now:
                     break
                 self.remove(id)
-                self.dropped += 1
+                if self._on_first_drop:
+                    self._on_first_drop()
+                    self._on_first_drop = None
             heappop(self._ends)
             if len(self._jobs) < self._max_jobs:
                 return

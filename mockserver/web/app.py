@@ -7,7 +7,6 @@ routing and middleware: that alone would cost more than all that the engine does
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
@@ -18,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 from mockserver.engine.engine import Engine
 from mockserver.form import FormError, FormPart, MultipartReader
 from mockserver.message import Request, Response
+from mockserver.web.deadlines import Deadlines
 
-Body = tuple[bytes, tuple[FormPart, ...] | None, Response | None]  # raw bytes, or a form's parts, or a refusal
+Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
 _MULTIPART = b"multipart/form-data"
 MAX_SITES = 64  # Host headers that are remembered
 
@@ -44,7 +44,7 @@ class App(Starlette):
         self._public_url = public_url.rstrip("/")
         self._limits = limits or Limits()
         self._sites: dict[tuple[bytes | None, str], str] = {}
-        self._deadlines = _Deadlines(self._limits.body_seconds)
+        self._deadlines = Deadlines(self._limits.body_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._engine_for(scope) if scope["type"] == "http" else None
@@ -102,7 +102,7 @@ class App(Starlette):
         return engine.refuse(headers, "invalid_request", f"The URL is longer than {self._limits.target_bytes} bytes.")
 
     async def _read_body(self, engine: Engine, headers: Mapping[bytes, bytes], receive: Receive) -> Body | None:
-        """The body, or a refusal if it is too large, too slow or a broken form; None if the client went away."""
+        """The body, or a refusal if it is too large or too slow; None if the client went away."""
         limits = self._limits
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limits.body_bytes:
@@ -130,7 +130,7 @@ class App(Starlette):
                     chunks.append(chunk)
             return b"".join(chunks), (reader.finish() if size else ()) if reader else None, None
         except FormError as error:
-            return b"", None, engine.refuse(headers, "malformed_body", str(error))
+            return b"", error, None  # said when the request has been routed and authorized
         except asyncio.CancelledError:
             if not self._deadlines.is_late(task):
                 raise
@@ -147,54 +147,6 @@ class App(Starlette):
         names = ", ".join(f"/{name}" for name in sorted(self._engines))
         message = f"No provider is served at {request.url.path[:200]}. Paths begin with one of: {names}."
         return JSONResponse({"error": {"message": message}}, status_code=404)
-
-
-class _Deadlines:
-    """Cancels tasks that take too long: `asyncio.timeout` with one timer for all, at a tenth of its cost.
-
-    All have the same allowance, so they fall due in the order in which they started.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._due: dict[asyncio.Task[Any] | None, float] = {}
-        self._late: set[asyncio.Task[Any] | None] = set()
-        self._armed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def start(self) -> "asyncio.Task[Any] | None":
-        """Begin to watch the current task, and give it."""
-        loop = self._loop
-        if loop is None or loop.is_closed():  # kept: asking for it is a system call (getpid) before Python 3.12
-            loop = self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        self._due[task] = loop.time() + self._seconds
-        if not self._armed:
-            self._armed = True
-            loop.call_later(min(1.0, self._seconds), self._sweep, loop)
-        return task
-
-    def stop(self, task: "asyncio.Task[Any] | None") -> None:
-        """Cease to watch a task."""
-        self._due.pop(task, None)
-        if self._late:
-            self._late.discard(task)
-
-    def is_late(self, task: "asyncio.Task[Any] | None") -> bool:
-        """Whether a watched task was cancelled for being late."""
-        return task in self._late
-
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel what is late, and come again while anything is watched."""
-        now = loop.time()
-        for task in [task for task, due in self._due.items() if due <= now]:
-            del self._due[task]
-            self._late.add(task)
-            if task is not None:
-                task.cancel()
-        self._armed = bool(self._due)
-        if self._armed:
-            loop.call_later(min(1.0, self._seconds), self._sweep, loop)
 
 
 def _too_large(engine: Engine, headers: Mapping[bytes, bytes], limits: Limits) -> Body:

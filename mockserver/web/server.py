@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from mockserver.clock import Clock
 from mockserver.engine.engine import Engine
@@ -59,7 +60,7 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
         prefix: Engine(
             provider,
             clock,
-            MemoryStore(settings.max_jobs),
+            MemoryStore(settings.max_jobs, partial(report_full, provider.name, settings.max_jobs)),
             media,  # type: ignore[arg-type]  # it has the methods of the library that it stands for
             seed=settings.seed,
             policy=KeyPolicy(provider.contract.refused_keys, settings.api_keys, off=not settings.auth),
@@ -69,6 +70,12 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
         for prefix, provider in providers.items()
     }
     return App(engines, public_url=settings.public_url, limits=settings.limits)
+
+
+def report_full(name: str, max_jobs: int) -> None:
+    """Say once that jobs are being dropped: a client may miss one."""
+    text = f"mockserver: {name} has {max_jobs} jobs; from now on the one that finished first makes room (--max-jobs)."
+    print(text, file=sys.stderr)
 
 
 def report_error(error: BaseException, request: Request) -> None:
