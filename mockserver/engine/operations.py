@@ -25,6 +25,7 @@ from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation, is_json
+from mockserver.openapi.schema import shape_of
 from mockserver.stores.protocol import Store, StoreFull
 
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
@@ -102,15 +103,15 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     model_field = next((n for n in kept if n.lower() in models), "")
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
+    usual = _usual_inputs(context, resource, kept) if part.id_place else {}
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         inputs = _keep(given.body, kept, len(request.body))
         source = None
         if part.id_place is not None:
             earlier = _source(context, resource, part, given, owner)
-            if earlier:
-                inputs = _inherit(earlier, inputs, part)
-                source = earlier.id if part.links_source else None
+            inputs = _inherit(earlier, inputs, part) if earlier else {**usual, **inputs}
+            source = earlier.id if earlier and part.links_source else None
         random, now = randoms.get(owner) or context.random(owner), clock.now()
         id = make_id(random)
         if resource.lifecycle:
@@ -337,9 +338,19 @@ def _kept_inputs(context: Context, resource: JobResource) -> frozenset[str]:
     return frozenset(n for key, names in requested.items() for n in names if key in shown | shaping or n in declared)
 
 
-def _answered_names(context: Context, resource: JobResource) -> set[str]:
-    from mockserver.openapi.schema import shape_of
+def _usual_inputs(context: Context, resource: JobResource, kept: frozenset[str]) -> dict[str, Any]:
+    """The defaults of the requests that start jobs: what a job made from an uploaded file has instead of a source's."""
+    usual: dict[str, Any] = {}
+    for part in resource.operations:
+        for media in part.operation.body.values():
+            for name, sub in shape_of(context.contract.document, media.get("schema")).properties.items():
+                default = shape_of(context.contract.document, sub).get("default")
+                if name in kept and default is not None:
+                    usual.setdefault(name, default)
+    return usual
 
+
+def _answered_names(context: Context, resource: JobResource) -> set[str]:
     found: set[str] = set()
     waiting = [(part.view.schema, 0) for part in resource.operations if part.view]
     while waiting:
