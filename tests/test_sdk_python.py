@@ -345,9 +345,7 @@ def test_an_uploaded_video_can_be_extended(lasting_videos: Videos) -> None:
     assert_clip(lasting_videos.download_content(longer.id).read(), longer.size, int(longer.seconds))
 
 
-def test_nothing_can_grow_out_of_an_unfinished_video(
-    connect: Connect, served_in_real_time: Urls, api_key: str
-) -> None:
+def test_nothing_can_grow_out_of_an_unfinished_video(connect: Connect, served_in_real_time: Urls, api_key: str) -> None:
     videos = connect(served_in_real_time["openai"], api_key)
     source = videos.create(prompt="Soon")
     named = {"video": {"id": source.id}}

@@ -11,7 +11,7 @@ from mockserver.engine.sampling import sample
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.resource import Contract, RefusalRule
 from mockserver.message import RawHeaders, Response
-from mockserver.openapi.document import Operation
+from mockserver.openapi.document import Node, Operation
 from mockserver.openapi.schema import Shape, shape_of
 
 MAX_MESSAGE = 2000  # characters; a request can break a schema in very many places
@@ -113,12 +113,9 @@ class Refuser:
         body = rule.body if rule.body is not None else default.body
         if body is not None:
             return status, body, b"application/json"
-        for candidate in [operation] if operation else self._contract.document.operations:
-            answer = candidate.answer_for(status)
-            media = answer.json_media() if answer else None
-            if media and "schema" in media[1]:
-                filler = _template_filler(self._contract, status)
-                return status, filler(shape_of(self._contract.document, media[1]["schema"])), media[0].encode()
+        if media := self._declared_error(operation, status):
+            filler = _template_filler(self._contract, status)
+            return status, filler(shape_of(self._contract.document, media[1]["schema"])), media[0].encode()
         problem = {
             "type": "about:blank",
             "title": HTTPStatus(status).phrase,
@@ -127,6 +124,14 @@ class Refuser:
             "violations": "{violations}",
         }
         return status, problem, b"application/problem+json"
+
+    def _declared_error(self, operation: Operation | None, status: int) -> tuple[str, Node] | None:
+        """The media type and node of the error that is declared nearest: for the status, the operation, or anywhere."""
+        operations = ([operation] if operation else []) + self._contract.document.operations
+        answers = [answer for candidate in operations if (answer := candidate.answer_for(status))]
+        answers += [a for candidate in operations for a in candidate.answers if a.status.startswith("4")]
+        found = (answer.json_media() for answer in answers if not answer.status.startswith("2"))
+        return next((media for media in found if media and "schema" in media[1]), None)
 
 
 def _fill(template: Any, values: dict[str, Any]) -> Any:

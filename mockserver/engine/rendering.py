@@ -16,6 +16,7 @@ from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, shape_of
 
 _MISSING: Final = object()  # a field that does not appear in the answer
+MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
 MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
 
@@ -261,31 +262,44 @@ class _Compiler:
         return _only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
 
     def _role_result(self, shape: Shape) -> Field:
+        return _only_in({State.SUCCEEDED}, self._asset(shape, 0) or _constant(sample(self.document, shape.node)))
+
+    def _asset(self, shape: Shape, level: int) -> Field | None:
+        """One result: a link, or an object or array in which there is one; None if there is none."""
+        if level > MAX_ASSET_LEVELS:
+            return None
         if shape.is_array:
-            item = self._asset(shape_of(self.document, shape.items or {}))
-            return _only_in({State.SUCCEEDED}, lambda scene: [item(scene)])
-        return _only_in({State.SUCCEEDED}, self._asset(shape))
-
-    def _asset(self, shape: Shape) -> Field:
-        """One result: a URL, or an object that holds one."""
+            item = self._asset(shape_of(self.document, shape.items or {}), level + 1)
+            return (lambda scene: [item(scene)]) if item else None
         if not shape.is_object:
-            return lambda scene: self.results.video_url(scene.job, scene.site)
+            is_link = level == 0 or "string" in shape.types or not shape.types
+            return (lambda scene: self.results.video_url(scene.job, scene.site)) if is_link else None
         entries: list[tuple[str, Field]] = []
+        has_link = False
         for name, sub in shape.properties.items():
-            if field := self._asset_field(name, shape_of(self.document, sub), name in shape.required):
+            inner = shape_of(self.document, sub)
+            link = self._link(name, inner, level)
+            has_link = has_link or link is not None
+            if field := link or self._beside_link(name, inner, name in shape.required):
                 entries.append((name, field))
-        return _object_field(entries)
+        return _object_field(entries) if has_link else None
 
-    def _asset_field(self, name: str, shape: Shape, required: bool) -> Field | None:
-        if self.vocabulary.rank("asset", "url", name) is not None and "string" in shape.types:
-            return lambda scene: self.results.video_url(scene.job, scene.site)
-        if self.vocabulary.rank("asset", "bytes", name) is not None:
-            return lambda scene: self.results.video_bytes(scene.job)
+    def _link(self, name: str, shape: Shape, level: int) -> Field | None:
+        if shape.is_object or shape.is_array:
+            return self._asset(shape, level + 1)
         if self.vocabulary.rank("roles", "thumbnail", name) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
-        return self._echo(name, shape, (*self.view.fields["result"][0], "*", name), required) or self._leftover(
-            shape, required
-        )
+        if self.vocabulary.rank("asset", "url", name) is not None and "string" in shape.types:
+            return lambda scene: self.results.video_url(scene.job, scene.site)
+        return None
+
+    def _beside_link(self, name: str, shape: Shape, required: bool) -> Field | None:
+        if self.vocabulary.rank("asset", "bytes", name) is not None:
+            return lambda scene: self.results.video_bytes(scene.job)
+        if self.vocabulary.rank("asset", "media type", name) is not None and "string" in shape.types:
+            return _constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
+        pointer = (*self.view.fields["result"][0], "*", name)
+        return self._echo(name, shape, pointer, required) or self._leftover(shape, required)
 
     # -- what was asked for -------------------------------------------------------------------------
 

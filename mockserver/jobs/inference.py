@@ -130,6 +130,8 @@ class _Reading:
         for operation in self.document.operations:
             if operation.id not in self.placed and (part := self._part(operation, retrieve, view, name, wishes)):
                 parts.append(part)
+        if not any(p.action is Action.CREATE for p in parts):
+            parts.extend(self._creates_elsewhere(name, retrieve, wishes))
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
         words = dict(wishes.words) or _all_words(parts)
         self._explain(name, words, parts, wishes)
@@ -183,6 +185,19 @@ class _Reading:
                 )
                 return self._place(name, self._made(operation, Action.CREATE, name, wishes), evidence)
         return None
+
+    def _creates_elsewhere(self, name: str, retrieve: Operation, wishes: ResourceDeclaration) -> list[JobOperation]:
+        """POST operations on other paths whose answer holds the id that `retrieve` wants, by the id's name."""
+        wanted = {plain(p) for p in _path_parameters(retrieve.path)[-1:]} | {plain(name) + "id"}
+        found = []
+        for operation in self.document.operations:
+            if operation.method == "POST" and operation.id not in self.placed and "{" not in operation.path:
+                view = self._view(operation)
+                id_field = plain("".join(view.fields["id"][0])) if view and "id" in view.fields else ""
+                if id_field in wanted or (id_field == "id" and "id" in wanted):
+                    part = self._made(operation, Action.CREATE, name, wishes)
+                    found.append(self._place(name, part, f"its answer holds {id_field!r}, which the job is read by"))
+        return found
 
     def _made(self, operation: Operation, action: Action, name: str, wishes: ResourceDeclaration) -> JobOperation:
         view = self._view(operation, in_list=action is Action.LIST)
@@ -274,8 +289,15 @@ class _Reading:
                     examples += [str(e) for e in (parameter.raw.get("example"), parameter.schema.get("example")) if e]
             if part.view and "id" in part.view.fields:
                 id_field = shape_of(self.document, part.view.schema).properties[part.view.fields["id"][0][0]]
-                if example := shape_of(self.document, id_field).get("example"):
+                shape = shape_of(self.document, id_field)
+                if example := shape.get("example"):
                     examples.append(str(example))
+                if shape.get("format") == "uuid":
+                    self._note(f"{name}: id", "{uuid}", "its format")
+                    return "{uuid}"
+                if "string" not in shape.types and "integer" in shape.types:
+                    self._note(f"{name}: id", "{digits:9}", "its type")
+                    return "{digits:9}"
             examples += _example_ids(part)
         id_format = format_of(examples, name)
         seen = max(examples, key=len, default="")
@@ -385,4 +407,8 @@ def _collection(path: str) -> str:
 
 
 def _singular(noun: str) -> str:
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    if noun.endswith(("ches", "shes", "sses", "xes")):
+        return noun[:-2]
     return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun or "job"

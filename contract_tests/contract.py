@@ -1,0 +1,132 @@
+"""A spec as the checks see it: its document with the links that its jobs imply, and refusals that can be told apart."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from contract_tests.refusals import Refusals
+from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.loading.providers import load_provider
+from mockserver.openapi.document import Document, Node
+from mockserver.openapi.schema import Validator, shape_of
+from mockserver.provider import Provider
+
+HAPPY = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT}
+
+
+@dataclass(frozen=True, slots=True)
+class TestedContract:
+    """A provider with the document that describes its answers as `Refusals.plain_status` numbers them."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    provider: Provider
+    document: Document
+    refusals: Refusals
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+    def parts(self, *actions: Action) -> Iterator[JobOperation]:
+        """The operations that do one of these things to jobs; all of them if none is given."""
+        for resource in self.provider.contract.resources:
+            yield from (part for part in resource.operations if not actions or part.action in actions)
+
+    def credentials(self, key: str) -> dict[str, dict[str, str]]:
+        """The key as each security scheme wants it: schemathesis' `auth.openapi`."""
+        schemes = (self.document.root.get("components") or {}).get("securitySchemes") or {}
+        return {name: _credential(self.document.resolve(scheme), key) for name, scheme in schemes.items()}
+
+
+def load_contract(spec: str) -> TestedContract:
+    """The contract of a bundled provider's name, a folder or a file. Raises MockserverError."""
+    provider = load_provider(spec)
+    contract = provider.contract
+    refusals = Refusals(contract)
+    document = Document(deepcopy(contract.document.root), contract.document.origin)
+    for status in refusals.success_statuses:
+        _tell_refusals_apart(document, refusals, str(status))
+    for resource in contract.resources:
+        _add_links(document, resource)
+    return TestedContract(provider, document, refusals)
+
+
+def _credential(scheme: Node, key: str) -> dict[str, str]:
+    if scheme.get("type") == "apiKey":
+        return {"api_key": key}
+    return {"username": key, "password": key} if str(scheme.get("scheme")).lower() == "basic" else {"bearer": key}
+
+
+# -- links ------------------------------------------------------------------------------------------
+
+
+def _add_links(document: Document, resource: JobResource) -> None:
+    """Lead from each answer that shows a job's id to all operations that take one."""
+    takers = [part for part in resource.operations if part.id_place]
+    for part in resource.operations:
+        answer = part.operation.success()
+        if not answer or not part.view or "id" not in part.view.fields or part.action is Action.DELETE:
+            continue
+        pointer = (*part.view.pointer, *part.view.fields["id"][0])
+        id = "$response.body#/" + "/".join("0" if token == "*" else token for token in pointer)
+        links = {f"{part.operation.id} to {taker.operation.id}": _link(taker, id) for taker in takers}
+        operation = document.find(part.operation.name)
+        assert operation is not None  # the document is a copy of the one that the part was read from
+        responses = operation.raw["responses"]
+        responses[answer.status] = {**document.resolve(responses[answer.status]), "links": links}
+
+
+def _link(taker: JobOperation, id: str) -> Node:
+    """A link that puts an id where an operation takes it."""
+    assert taker.id_place is not None
+    path = taker.operation.path.replace("~", "~0").replace("/", "~1")
+    link: Node = {"operationRef": f"#/paths/{path}/{taker.operation.method.lower()}"}
+    if taker.id_place.place != "body":
+        return {**link, "parameters": {f"{taker.id_place.place}.{taker.id_place.pointer[0]}": id}}
+    body: Any = id
+    for token in reversed(taker.id_place.pointer):
+        body = {token: body}
+    return {**link, "requestBody": body}
+
+
+# -- refusals with the status of a success ----------------------------------------------------------
+
+
+def _tell_refusals_apart(document: Document, refusals: Refusals, status: str) -> None:
+    """Give the branches of a success answer that describe refusals a 4XX of their own.
+
+    So a refusal's body under a success, and the reverse, is a fault that a schema check can see.
+    """
+    for operation in document.operations:
+        for answer in operation.answers:
+            media = answer.json_media()
+            if answer.status != status or not media:
+                continue
+            good, bad = _branches(document, refusals, media[1].get("schema") or {})
+            responses = operation.raw["responses"]
+            responses[status] = _with_schema(answer.raw, media[0], good)
+            responses.setdefault("4XX", _with_schema(answer.raw, media[0], bad))
+
+
+def _branches(document: Document, refusals: Refusals, schema: Node) -> tuple[Node, Node]:
+    """What a schema says of successes and of refusals; twice the whole where it does not tell them apart."""
+    options = schema.get("oneOf") or schema.get("anyOf") or []
+    bad = [option for option in options if _describes_refusals(document, refusals, option)]
+    good = [option for option in options if option not in bad]
+    return ({"anyOf": good}, {"anyOf": bad}) if good and bad else (schema, schema)
+
+
+def _describes_refusals(document: Document, refusals: Refusals, schema: Node) -> bool:
+    properties = shape_of(document, schema).properties
+    return any(
+        all(name in properties and Validator(document, properties[name], "response").is_valid(v) for name, v in marks)
+        for marks in refusals.marks()
+    )
+
+
+def _with_schema(raw: Node, media_type: str, schema: Node) -> Node:
+    """An answer with another schema, and without examples, which may be of either kind."""
+    content = {name: node for name, node in raw["content"].items() if name != media_type}
+    return {**raw, "content": {**content, media_type: {"schema": schema}}}
