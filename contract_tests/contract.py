@@ -17,7 +17,7 @@ HAPPY = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT}
 
 @dataclass(frozen=True, slots=True)
 class TestedContract:
-    """A provider with the document that describes its answers as `Refusals.plain_status` numbers them."""
+    """A provider with the document that describes its answers as `Refusals.shown_status` shows them."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of its name
 
@@ -121,8 +121,8 @@ def _branches(document: Document, refusals: Refusals, schema: Node) -> tuple[Nod
 def _describes_refusals(document: Document, refusals: Refusals, schema: Node) -> bool:
     properties = shape_of(document, schema).properties
     return any(
-        all(name in properties and Validator(document, properties[name], "response").is_valid(v) for name, v in marks)
-        for marks in refusals.marks()
+        all(n in properties and Validator(document, properties[n], "response").is_valid(v) for n, v in numbers.items())
+        for numbers in refusals.marks()
     )
 
 

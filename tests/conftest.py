@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 import pytest
-
 from serving import Urls, serving
 
 

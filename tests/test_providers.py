@@ -351,7 +351,8 @@ def business(response: Any, code: int) -> Any:
 def test_aitoearn_task_moves_on_a_grid_of_30_seconds() -> None:
     service = start("aitoearn", rate=0.0)
     request = {"model": "m", "prompt": "a cat", "duration": 5, "ratio": "16:9", "resolution": "720p",
-               "video_url": "https://example.com/in.mp4", "images": ["https://example.com/1.png"], "watermark": False}  # fmt: skip
+               "video_url": "https://example.com/in.mp4", "images": ["https://example.com/1.png"],
+               "watermark": False}  # fmt: skip
     made = business(service.post(TASKS, json=request), 0)
     assert made == {"id": made["id"], "status": "SUBMITTED"}
     assert re.fullmatch(r"[0-9a-f]{24}", made["id"])
@@ -383,7 +384,9 @@ def test_aitoearn_failure_has_an_error_and_no_video() -> None:
 
 
 def test_aitoearn_models_need_no_key() -> None:
-    [model] = business(start("aitoearn", key="").get("/api/ai/models/video/generation"), 0)
+    answer = start("aitoearn", key="").get("/api/ai/models/video/generation")
+    assert (answer.status_code, answer.json()["code"]) == (200, 0)
+    [model] = answer.json()["data"]
     assert {"name", "modes", "resolutions", "durations", "pricing"} <= set(model)
 
 
@@ -454,9 +457,13 @@ def test_head_says_what_get_says_without_the_body(name: str) -> None:
     service = start(name)
     job = job_path(name, service)
     service.clock.advance(1000)
-    paths = [job] + {"openai": ["/videos", f"{job}/content"], "aitoearn": [TASKS, "/api/ai/models/video/generation"],
-                     "hingnet-sora": ["/v1/videos", f"{job}/content"], "hingnet-veo": [f"{job}/content"]}.get(name, [])  # fmt: skip
-    for path in paths:
+    others = {
+        "openai": ["/videos", f"{job}/content"],
+        "hingnet-sora": ["/v1/videos", f"{job}/content"],
+        "hingnet-veo": [f"{job}/content"],
+        "aitoearn": [TASKS, "/api/ai/models/video/generation"],
+    }
+    for path in (job, *others.get(name, [])):
         head, get = service.request("HEAD", path), service.get(path)
         assert (head.status_code, head.content) == (get.status_code, b"")
         ids = [response.headers.pop("x-request-id") for response in (head, get)]

@@ -25,13 +25,12 @@ from openai import (
     OpenAI,
     omit,
 )
-from openai.resources.videos import AsyncVideos, Videos
+from openai.resources.videos import Videos
 from openai.types import Video
 from openai.types.video_model import VideoModel
 from openai.types.video_seconds import VideoSeconds
 from openai.types.video_size import VideoSize
 from PIL import Image
-
 from serving import Urls, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK marks all its video methods so
@@ -106,12 +105,12 @@ def picture() -> bytes:
 
 def assert_clip(data: bytes, size: str, seconds: int) -> None:
     """The bytes are an MP4 with H.264 of this size and length, which can be decoded."""
-    with av.open(BytesIO(data)) as clip:
+    with av.open(BytesIO(data), "r") as clip:
         stream = clip.streams.video[0]
         assert stream.codec_context.name == "h264"
         assert f"{stream.width}x{stream.height}" == size
         assert Fraction(clip.duration or 0, av.time_base) == seconds
-        assert sum(1 for packet in clip.demux(stream) if packet.size) == seconds * FRAMES_A_SECOND
+        assert sum(packet.size > 0 for packet in clip.demux(stream)) == seconds * FRAMES_A_SECOND
         clip.seek(0)
         first = next(clip.decode(stream))
     assert f"{first.width}x{first.height}" == size
@@ -349,11 +348,12 @@ def test_nothing_can_grow_out_of_an_unfinished_video(connect: Connect, served_in
     videos = connect(served_in_real_time["openai"], api_key)
     source = videos.create(prompt="Soon")
     named = {"video": {"id": source.id}}
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: videos.remix(source.id, prompt="Sooner"),
         lambda: videos.edit(prompt="Sooner", video=LEFT_OUT, extra_body=named),
         lambda: videos.extend(prompt="Sooner", seconds="4", video=LEFT_OUT, extra_body=named),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(BadRequestError) as refused:
             attempt()
         assert refused.value.code == "video_not_ready"

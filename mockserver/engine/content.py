@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from mockserver.message import RawHeaders, Response
+from mockserver.message import RawHeaders, Request, Response
 
 _RANGE = re.compile(rb"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*")
 
 
-def serve_bytes(headers: Mapping[bytes, bytes], body: bytes, media_type: str, filename: str) -> Response:
-    """The response to a GET of some bytes: 200, 206 for one range, 304, or 416."""
+def serve_bytes(request: Request, body: bytes, media_type: str, filename: str) -> Response:
+    """The response to a GET or HEAD of some bytes: 200, 304, and for GET also 206 for one range, or 416."""
+    headers = request.headers
     etag = b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
     common: RawHeaders = [
         (b"etag", etag),
@@ -22,7 +23,7 @@ def serve_bytes(headers: Mapping[bytes, bytes], body: bytes, media_type: str, fi
     common.append((b"content-type", media_type.encode("latin-1")))
     common.append((b"content-disposition", f'attachment; filename="{filename}"'.encode("latin-1", "replace")))
     status, part = 200, body
-    if wanted := _wanted_range(headers, etag):
+    if request.method == "GET" and (wanted := _wanted_range(headers, etag)):  # no other method has ranges (14.2)
         bounds = _bounds(wanted, len(body))
         if bounds is None:
             unsatisfied = [(b"content-range", b"bytes */%d" % len(body)), (b"content-length", b"0")]

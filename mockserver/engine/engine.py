@@ -9,12 +9,11 @@ from typing import NamedTuple
 from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.cors import add_cors, preflight
-from mockserver.engine.operations import Context, Handler, compile_handler
+from mockserver.engine.operations import Context, Handler, compile_handler, require_result
 from mockserver.engine.refusal import Refusal, Refuser
 from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
-from mockserver.jobs.lifecycle import State
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation
 from mockserver.provider import Provider
@@ -91,8 +90,12 @@ class Engine:
 
     def refuse(self, headers: Mapping[bytes, bytes], kind: str, message: str) -> Response:
         """A refusal that is decided before the request is whole: too large, too slow."""
+        self._requests += 1
+        request_id = b"req_%016x" % self._requests
         refusal = Refusal(kind, message, headers=[(b"connection", b"close")])
-        response = self._refuser.respond(refusal, None, self._clock.now(), b"req_0")
+        response = self._refuser.respond(refusal, None, self._clock.now(), request_id)
+        if self._request_id_header:
+            response.headers.append((self._request_id_header, request_id))
         if b"origin" in headers:
             add_cors(response.headers)
         return response
@@ -137,21 +140,21 @@ class Engine:
         """A result by its link: no key is asked for, as with a storage link, but it expires."""
         name = request.path[len(ASSETS) :]
         id, _, suffix = name.rpartition(".")
+        if request.method == "OPTIONS":
+            raise _Answered(preflight(request, ["GET", "HEAD", "OPTIONS"]))
         if request.method not in ("GET", "HEAD"):
             raise Refusal(
-                "method_not_allowed", f"{request.method} is not allowed here.", headers=[(b"allow", b"GET, HEAD")]
+                "method_not_allowed",
+                f"{request.method} is not allowed here.",
+                headers=[(b"allow", b"GET, HEAD, OPTIONS")],
             )
         job = self._store.get(id)
         if job is None or (suffix != "mp4" and suffix not in IMAGES):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
-        now = self._clock.now()
-        if job.timeline.state_at(now) is not State.SUCCEEDED:
-            raise Refusal("not_ready", f"The result of {id} is not ready.", id=id)
-        if job.timeline.expires is not None and now >= job.timeline.expires:
-            raise Refusal("expired_content", f"The link to the result of {id} has expired.", id=id)
+        require_result(job, self._clock.now())
         if suffix == "mp4":
-            return serve_bytes(request.headers, self._results.video(job), "video/mp4", name)
-        return serve_bytes(request.headers, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
+            return serve_bytes(request, self._results.video(job), "video/mp4", name)
+        return serve_bytes(request, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
 
 
 class _Way(NamedTuple):

@@ -175,6 +175,8 @@ def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
         if state in TERMINAL:
             word = resource.words.get(state, state.value)
             raise Refusal("conflict", f"{job.id} has already ended: its status is '{word}'.", id=job.id)
+        if State.CANCELLED not in resource.words:
+            raise Refusal("conflict", "The contract has no word for a cancelled job, so none can be.", id=job.id)
         job = job._replace(timeline=job.timeline.cancelled(now))
         context.store.replace(job)
         return answer.about(job, now, request, request_id)
@@ -190,15 +192,15 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job = context.owned(named(given), owner, resource.name)
-        _require_result(job, context.clock.now())
+        require_result(job, context.clock.now())
         variant = str(given.query.get(part.variant_parameter, ""))
         media_type = part.variants.get(variant, first)
         if not media_type.startswith("image/"):
-            return serve_bytes(request.headers, context.results.video(job), media_type, f"{job.id}.mp4")
+            return serve_bytes(request, context.results.video(job), media_type, f"{job.id}.mp4")
         is_sheet = context.contract.vocabulary.rank("variants", "sheet", variant) is not None
         body = context.results.spritesheet(job, media_type) if is_sheet else context.results.still(job, media_type)
         suffix = media_type.split("/")[1].replace("jpeg", "jpg")
-        return serve_bytes(request.headers, body, media_type, f"{job.id}_{variant or 'still'}.{suffix}")
+        return serve_bytes(request, body, media_type, f"{job.id}_{variant or 'still'}.{suffix}")
 
     return act
 
@@ -315,7 +317,7 @@ def _sum(first: Any, second: Any) -> Any:
     return str(number) if isinstance(second, str) else number
 
 
-def _require_result(job: Job, now: float) -> None:
+def require_result(job: Job, now: float) -> None:
     """Raises Refusal unless the job's result can be fetched now."""
     state = job.timeline.state_at(now)
     if state in (State.QUEUED, State.RUNNING):

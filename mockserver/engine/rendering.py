@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Final
 
 import orjson
@@ -18,6 +19,8 @@ from mockserver.openapi.schema import Shape, shape_of
 _MISSING: Final = object()  # a field that does not appear in the answer
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
+MAX_INTEGER = 2**63  # what JSON can hold of integers here (orjson)
+LAST_INSTANT = 253_402_300_799.0  # the end of the year 9999; RFC 3339 has no later one
 MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
 
 
@@ -357,6 +360,7 @@ def _instant_writer(shape: Shape) -> Callable[[float], Any]:
 
 def rfc3339(at: float) -> str:
     """An instant as RFC 3339 text in UTC with milliseconds."""
+    at = min(at, LAST_INSTANT)
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -504,14 +508,16 @@ def _to_number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return int(number) if number.is_integer() else number
+    if not isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < MAX_INTEGER else number
 
 
 def _to_integer(value: Any) -> int | None:
     if type(value) is int:
         return value
     number = _to_number(value)
-    return None if number is None else round(number)
+    return None if number is None or abs(number) >= MAX_INTEGER else round(number)
 
 
 def _fits_paging(role: str, shape: Shape) -> bool:

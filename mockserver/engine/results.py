@@ -11,7 +11,7 @@ ASSETS = "/__mockserver/assets/"  # no contract owns a path that begins so
 DEFAULT_SIZE = (1280, 720)
 DEFAULT_SECONDS = 5.0
 _PIXELS = re.compile(r"(\d{2,5})\s*[x*×X]\s*(\d{2,5})")
-_RATIO = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*:\s*(\d{1,3}(?:\.\d+)?)")
+_RATIO = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*:\s*(\d{1,3}(?:\.\d{1,6})?)")
 _LINES = re.compile(r"(\d{3,4})p", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 

@@ -16,8 +16,9 @@ from mockserver.openapi.schema import Shape, Validator, shape_of
 MAX_JSON_DEPTH = 64  # containers inside containers; no contract seen needs more than 10
 MAX_SHOWN = 60  # characters of a wrong value in a message
 MAX_TEXT = 100_000  # characters of one text in a body that is not a data URL; the longest prompt seen is 32,000
-_INTEGER = re.compile(r"-?\d{1,18}")
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 _FILE = "(file)"  # stands in for an uploaded file while a form is checked against its schema
@@ -291,7 +292,7 @@ class _BodyReader:
 
 
 def _parse_json(body: bytes) -> Any:
-    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _depth(body) > MAX_JSON_DEPTH:
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(body):
         raise Refusal("malformed_body", f"The JSON is nested more than {MAX_JSON_DEPTH} levels deep.")
     try:
         return orjson.loads(body)
@@ -301,20 +302,17 @@ def _parse_json(body: bytes) -> Any:
         ) from None
 
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+_ROUND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
-def _depth(body: bytes) -> int:
-    """How deep a JSON text is nested, without building it."""
-    depth = deepest = 0
-    for token in _BRACKETS.finditer(body):
-        first = token[0][:1]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest
+def _is_deep(body: bytes) -> bool:
+    """Whether JSON is nested beyond the limit, in time that grows with its length alone: layer by layer from inside."""
+    outside_texts = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    brackets = b"".join(outside_texts).translate(_ROUND, _NO_BRACKETS)
+    for _ in range(MAX_JSON_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    return b"[]" in brackets  # what never closes is left to the parser, which refuses it
 
 
 def _text(body: bytes) -> str:
@@ -353,7 +351,7 @@ def _lists(node: Any) -> Any:
     values = {key: _lists(value) for key, value in node.items()}
     if set(values) == {""}:
         return values[""]
-    if values and all(key.isdigit() for key in values):
+    if values and all(map(_INDEX.fullmatch, values)):
         return [_lone(values[key]) for key in sorted(values, key=int)]
     return values
 
@@ -545,7 +543,8 @@ def _found(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
+    length = len(value) if isinstance(value, str) else len(text)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({length} characters)"
 
 
 def _kind_of(value: Any) -> str:
