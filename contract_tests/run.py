@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from schemathesis.engine import StopReason, events, from_schema
-from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
-from schemathesis.specs.openapi.schemas import OpenApiSchema
+from schemathesis.engine.recorder import CheckFailureInfo, ScenarioRecorder
 
-MAX_SHOWN = 700  # characters of a message, a request or an answer
+from contract_tests.schema import ContractSchema
+
+MAX_WIDTH = 600  # characters of a line; forms and odd keys make requests long
 
 
 @dataclass(slots=True)
@@ -17,6 +17,7 @@ class Finding:
 
     operation: str
     check: str
+    title: str
     message: str
     request: str
     answer: str
@@ -24,7 +25,9 @@ class Finding:
 
     def __str__(self) -> str:
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"{self.operation}: {self.check}{times}\n{_indented(self.message, self.request, self.answer)}"
+        return (
+            f"{self.operation}: {self.check}: {self.title}{times}\n{_indented(self.message, self.request, self.answer)}"
+        )
 
 
 @dataclass(slots=True)
@@ -35,8 +38,13 @@ class Run:
     successes: Counter[str] = field(default_factory=Counter)
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
-    excused: int = 0
+    excused: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+
+    def __str__(self) -> str:
+        answered = f"{len(self.successes)} of {len(self.requests)} operations answered with 2xx"
+        excused = ", ".join(f"{count} × {reason}" for reason, count in self.excused.items()) or "nothing"
+        return f"{self.requests.total()} requests in {self.seconds:.1f} s; {answered}; excused: {excused}"
 
     def take(self, event: events.EngineEvent) -> None:
         """Add what an event tells."""
@@ -54,7 +62,6 @@ class Run:
                     self.errors.append(f"stopped early: {event.stop_reason}")
 
     def _take_scenario(self, recorder: ScenarioRecorder) -> None:
-        self.excused += sum(recorder.filtered_failures.values())
         for id, interaction in recorder.interactions.items():
             case = recorder.cases[id].value
             if case.method != case.operation.method.upper():
@@ -64,29 +71,27 @@ class Run:
                 self.successes[case.operation.label] += 1
         for id, checks in recorder.checks.items():
             for check in checks:
-                self._take_check(check, recorder.interactions[id].response)
+                if check.failure_info:
+                    self._take_failure(check.name, check.failure_info, recorder, id)
 
-    def _take_check(self, check: CheckNode, response: Any) -> None:
-        if check.failure_info is None:
-            return
-        failure = check.failure_info.failure
-        key = (failure.operation or "", check.name, failure.title)
+    def _take_failure(self, check: str, info: CheckFailureInfo, recorder: ScenarioRecorder, id: str) -> None:
+        failure = info.failure
+        key = (failure.operation or "", check, failure.title)
         if key not in self.findings:
+            response = recorder.interactions[failure.case_id or id].response
             answer = f"{response.status_code} {response.text_lossy()}" if response else "no answer"
-            self.findings[key] = Finding(
-                key[0], f"{check.name}: {failure.title}", failure.message, check.failure_info.code_sample, answer
-            )
+            self.findings[key] = Finding(*key, failure.message, info.code_sample, answer)
         self.findings[key].count += 1
 
 
-def run(schema: OpenApiSchema) -> Run:
+def run(schema: ContractSchema) -> Run:
     """Run all phases over a schema."""
-    result = Run()
+    result = Run(excused=schema.excuses.given)
     for event in from_schema(schema).execute():
         result.take(event)
     return result
 
 
 def _indented(*texts: str) -> str:
-    shown = (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…" for text in texts)
-    return "\n".join(f"    {line}" for text in shown for line in text.splitlines() if line.strip())
+    lines = (line.strip() for text in texts for line in text.splitlines())
+    return "\n".join(f"    {line[:MAX_WIDTH]}{'…' * (len(line) > MAX_WIDTH)}" for line in lines if line)

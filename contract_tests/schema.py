@@ -1,10 +1,12 @@
-"""A contract as a schemathesis schema: its configuration, its transport, and what schemathesis itself is wrong about."""
+"""A contract as a schemathesis schema: configuration, transport, and where schemathesis itself would be wrong."""
 
+from collections import Counter
 from json import dumps
 from typing import Any
 
 import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
@@ -25,54 +27,56 @@ FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
 
 
-def build_schema(contract: TestedContract, base_url: str, key: str, max_examples: int) -> OpenApiSchema:
-    """The schema that the engine runs; all checks are on."""
-    settings: dict[str, Any] = {
-        "base-url": base_url,
-        "seed": SEED,
-        "continue-on-failure": True,
-        "cache": {"enabled": False},  # what an earlier run learned must not decide what this one does
-        "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},
-    }
-    if credentials := contract.credentials(key):
-        settings["auth"] = {"openapi": credentials}
-    config = schemathesis.Config.from_dict(settings)
-    schema = _Schema(contract.document.root, config.projects.get(contract.document.root))
-    schema.send_with(contract.refusals)
-    schema.hooks.register_hook_with_name(_Excuses(contract).is_fault, "filter_failure")
-    return schema
+class ContractSchema(OpenApiSchema):
+    """A schema with a transport of its own: a hook would miss the requests that checks send by themselves."""
 
-
-class _Schema(OpenApiSchema):
-    """A schema with a transport of its own; a hook would miss the requests that checks send by themselves."""
+    def __init__(self, contract: TestedContract, config: schemathesis.Config) -> None:
+        root = contract.document.root
+        super().__init__(root, config.projects.get(root))
+        self.excuses = Excuses(contract)
+        self.hooks.register_hook_with_name(self.excuses.is_fault, "filter_failure")
+        self._transport = _Transport(contract.refusals)
 
     @property
     def transport(self) -> RequestsTransport:
         return self._transport
 
-    def send_with(self, refusals: Refusals) -> None:
-        self._transport = _Transport(refusals)
+
+def build_schema(contract: TestedContract, base_url: str, key: str, max_examples: int) -> ContractSchema:
+    """The schema that the engine runs. All checks are on; `max_examples` are fuzzed for each operation."""
+    settings: dict[str, Any] = {
+        "base-url": base_url,
+        "seed": SEED,
+        "continue-on-failure": True,
+        "cache": {"enabled": False},  # what an earlier run learned must not decide what this one does
+        "suppress-health-check": ["too_slow"],  # that is the machine's fault, not the contract's
+        "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},
+    }
+    if credentials := contract.credentials(key):
+        settings["auth"] = {"openapi": credentials}
+    return ContractSchema(contract, schemathesis.Config.from_dict(settings))
 
 
 class _Transport(RequestsTransport):
-    """HTTP, with uploads named as files and refusals under the status that they stand for."""
+    """HTTP, with uploads named as files, and with refusals under the status that says what they are."""
 
     def __init__(self, refusals: Refusals) -> None:
         super().__init__()
         self._copy_serializers_from(REQUESTS_TRANSPORT)
-        self.serializer("multipart/form-data")(_multipart_with_named_files)
+        self.serializer("multipart/form-data")(_with_named_files)
         self._refusals = refusals
 
-    def send(self, case: Case, **kwargs: Any) -> Response:
+    def send(self, case: Case[Any], **kwargs: Any) -> Response:
         response = super().send(case, **kwargs)
         response.status_code = self._refusals.shown_status(response.status_code, _json(response))
         return response
 
 
-def _multipart_with_named_files(context: SerializationContext, value: Any) -> dict[str, Any]:
-    """Schemathesis gives a file name only where a file is all that a schema allows.
+def _with_named_files(context: SerializationContext, value: Any) -> dict[str, Any]:
+    """A form in which every file has a file name.
 
-    Where a file is one of several forms (`oneOf`), it sends the bytes without a name: a text field that is not UTF-8.
+    Schemathesis gives one only where a schema allows nothing but a file. Where a file is one of several forms
+    (`oneOf`) it sends the bytes without a name, and that makes them a text field that is not UTF-8.
     """
     extra = multipart_serializer(context, value)
     uploads = {n for n, v in value.items() if isinstance(v, (bytes, Binary))} if isinstance(value, dict) else set()
@@ -89,46 +93,61 @@ def _json(response: Response) -> Any:
         return None
 
 
-class _Excuses:
-    """Failures that are none, because a schema cannot say all that a request depends on. Each is as narrow as can be."""
+class Excuses:
+    """Failures that are none, since a schema cannot say all that an answer depends on. `given` counts them."""
 
     def __init__(self, contract: TestedContract) -> None:
+        self.given: Counter[str] = Counter()
         self._contract = contract
         self._actions = {part.operation.name: part.action for part in contract.parts()}
 
-    def is_fault(self, context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
-        """Whether a failure stands; schemathesis' `filter_failure` hook."""
-        match failure:
-            case RejectedPositiveData():
-                return not (self._came_at_the_wrong_time(case, response) or self._has_a_cursor(case))
-            case EnsureResourceAvailability():
-                return not self._came_at_the_wrong_time(case, response)
-            case AcceptedNegativeData():
-                return not self._is_valid_as_a_form(case)
-        return True
+    def is_fault(self, context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
+        """Whether a failure stands: schemathesis' hook `filter_failure`."""
+        reason = self._reason(failure, case, response)
+        self.given.update([reason] if reason else [])
+        return not reason
 
-    def _came_at_the_wrong_time(self, case: Case, response: Response) -> bool:
-        """A result is asked for, or a follow-up of it, while the job has none: the request is valid all the same."""
+    def _reason(self, failure: Failure, case: Case[Any], response: Response) -> str:
+        match failure:
+            case RejectedPositiveData() | EnsureResourceAvailability() if self._came_at_the_wrong_time(case, response):
+                return "a result that was not there"
+            case RejectedPositiveData() if self._has_a_cursor(case):
+                return "a made-up cursor"
+            case AcceptedNegativeData() if self._is_valid_as_a_form(case):
+                return "a form that is valid as text"
+        return ""
+
+    def _came_at_the_wrong_time(self, case: Case[Any], response: Response) -> bool:
+        """A job that has no result, not yet or no more, is there all the same, and so was the request for it valid."""
         kinds = self._contract.refusals.kinds(response.status_code, _json(response))
         return self._actions.get(case.operation.label) in FINISHED_JOB_WANTED and not kinds.isdisjoint(NOT_NOW)
 
-    def _has_a_cursor(self, case: Case) -> bool:
-        """A list that begins after a made-up id may be refused; ids in paths and bodies get a 404, which is accepted."""
-        name = self._contract.provider.contract.vocabulary.best("paging", "after", list(case.query))
-        return self._actions.get(case.operation.label) is Action.LIST and name is not None
+    def _has_a_cursor(self, case: Case[Any]) -> bool:
+        """A cursor that nobody was given may be refused. (Made-up ids elsewhere get a 404, which passes by itself.)"""
+        cursor = self._contract.provider.contract.vocabulary.best("paging", "after", list(case.query))
+        return self._actions.get(case.operation.label) is Action.LIST and cursor is not None
 
-    def _is_valid_as_a_form(self, case: Case) -> bool:
-        """A form is text, so `null` is a string there. Schemathesis knows it, but not of forms that hold a file."""
-        operation = self._contract.document.find(case.operation.label)
-        if operation is None or not isinstance(case.body, dict) or not str(case.media_type).startswith("multipart/"):
+    def _is_valid_as_a_form(self, case: Case[Any]) -> bool:
+        """A form is text, so its `null` is a string. Schemathesis knows it, but not of a form that holds a file."""
+        wrong = {place for place in ParameterLocation if case.meta and case.meta.is_negative_at(place)}
+        if case.media_type != "multipart/form-data" or wrong != {ParameterLocation.BODY}:
             return False
-        document, schema = self._contract.document, operation.body[str(case.media_type)].get("schema") or {}
-        properties = shape_of(document, schema).properties
-        sent = {n: _as_sent(document, properties.get(n, {}), v) for n, v in case.body.items()}
-        return Validator(document, schema, "request").is_valid(sent)
+        document, operation = self._contract.document, self._contract.document.find(case.operation.label)
+        if operation is None or not isinstance(case.body, dict):
+            return False
+        schema = operation.body[case.media_type].get("schema") or {}
+        return Validator(document, schema, "request").is_valid(_as_sent(document, schema, case.body))
 
 
-def _as_sent(document: Document, schema: Any, value: Any) -> Any:
-    """A value as text, if it is valid as text. A file is text to a validator."""
-    text = "" if isinstance(value, (bytes, Binary)) else value if isinstance(value, str) else dumps(value)
-    return text if Validator(document, schema, "request").is_valid(text) else value
+def _as_sent(document: Document, schema: Any, body: dict[str, Any]) -> dict[str, Any]:
+    """A form's fields as they are on the wire: text where that is valid, a list of one as that one, no empty list."""
+    properties = shape_of(document, schema).properties
+    sent = {}
+    for name, value in body.items():
+        lone = value[0] if isinstance(value, list) and len(value) == 1 else value
+        # Of a file the validator knows no more than that it is text.
+        text = "" if isinstance(lone, (bytes, Binary)) else lone if isinstance(lone, str) else dumps(lone)
+        if lone != []:
+            is_text = Validator(document, properties.get(name, {}), "request").is_valid(text)
+            sent[name] = text if is_text and not isinstance(lone, list) else lone
+    return sent

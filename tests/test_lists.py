@@ -26,14 +26,16 @@ def ids_of(response: Any) -> list[str]:
     return [item["id"] for item in items]
 
 
-def walked(service: Service, path: str, limit: int, **query: Any) -> list[str]:
+def walked(service: Service, path: str, limit: int, after: str = "", order: str = "desc") -> list[str]:
     """All ids, page by page, as a client follows the cursor."""
     ids: list[str] = []
-    while True:
-        page = ids_of(service.get(path, params={"limit": limit, **({"after": ids[-1]} if ids else {}), **query}))
+    for _ in range(100):
+        cursor = {"after": ids[-1] if ids else after} if ids or after else {}
+        page = ids_of(service.get(path, params={"limit": limit, "order": order, **cursor}))
         ids += page
         if len(page) < limit:
             return ids
+    raise AssertionError(f"the list has no end: {ids}")
 
 
 @pytest.mark.parametrize("name", CURSOR_LISTS)

@@ -20,6 +20,7 @@ from mockserver.provider import Provider
 from mockserver.stores.protocol import Store
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
+MAX_WAY = 256  # characters of a remembered path; an id has at most 60
 IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -110,7 +111,8 @@ class Engine:
         if len(self._ways) >= MAX_WAYS:
             self._ways.clear()
         way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))
-        self._ways[request.method, request.path] = way
+        if len(request.path) <= MAX_WAY:
+            self._ways[request.method, request.path] = way
         return way
 
     def _route(self, request: Request) -> tuple[Route, list[str]]:

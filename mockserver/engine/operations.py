@@ -32,6 +32,7 @@ Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
 _JSON = (b"content-type", b"application/json")
 SHORT = 24  # characters; models, sizes and lengths, of which many jobs have the same: kept once
+MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
 
@@ -114,6 +115,8 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
             source = earlier.id if earlier and part.links_source else None
         random, now = randoms.get(owner) or context.random(owner), clock.now()
         id = make_id(random)
+        if store.get(id) is not None:
+            id = _free_id(make_id, random, store)
         if resource.lifecycle:
             suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
             timeline = draw_timeline(suited, random, now, can_fail)
@@ -129,6 +132,14 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
         return answer.about(job, now, request, request_id)
 
     return act
+
+
+def _free_id(make_id: Callable[[Random], str], random: Random, store: Store) -> str:
+    """An id that no job has: formats can be short, and an owner whose generator was dropped begins anew."""
+    for _ in range(MAX_DRAWS):
+        if store.get(id := make_id(random)) is None:
+            return id
+    raise Refusal("too_many_jobs", "No id of the contract's format is free.", headers=[(b"retry-after", b"10")])
 
 
 def _retrieve(context: Context, resource: JobResource, part: JobOperation) -> Act:

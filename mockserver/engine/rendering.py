@@ -401,6 +401,7 @@ def _plan(entries: list[tuple[str, Field]], state: State) -> tuple[dict[str, Any
 
 
 MAX_KEPT = 4096  # rendered jobs that an operation keeps, about 2 MB
+MAX_KEPT_BYTES = 4096  # of one job: prompts can be long, and then the memory is worth more than the time
 
 
 def _kept(build: Field) -> Field:
@@ -413,7 +414,10 @@ def _kept(build: Field) -> Field:
         if found is None:
             if len(rendered) >= MAX_KEPT:
                 rendered.clear()
-            found = rendered[key] = orjson.Fragment(orjson.dumps(build(scene)))
+            text = orjson.dumps(build(scene))
+            found = orjson.Fragment(text)
+            if len(text) <= MAX_KEPT_BYTES:
+                rendered[key] = found
         return found
 
     return keep

@@ -1,7 +1,7 @@
 """Reading a request as its operation declares it: parameters and body in the types of their schemas."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -14,6 +14,8 @@ from mockserver.openapi.document import Document, Operation, Parameter, is_json
 from mockserver.openapi.schema import Shape, Validator, shape_of
 
 MAX_JSON_DEPTH = 64  # containers inside containers; no contract seen needs more than 10
+MAX_JSON_VALUES = 100_000  # no contract seen needs more than some hundred; each costs about 100 bytes
+MAX_DESCRIBED = 2000  # values of a wrong body that are looked at to say what is wrong; each fault costs 25 µs
 MAX_SHOWN = 60  # characters of a wrong value in a message
 MAX_TEXT = 100_000  # characters of one text in a body that is not a data URL; the longest prompt seen is 32,000
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -171,7 +173,8 @@ class _ParameterReader:
             return raw[-1] if isinstance(raw, list) and len(raw) == 1 else raw
         texts = raw if isinstance(raw, list) else [raw]
         if len(texts) == 1 and (not self.explode or self.place in ("path", "header")):
-            return texts[0].split(self.separator)
+            pieces = texts[0].split(self.separator)
+            return [p.strip() for p in pieces] if self.place == "header" else pieces
         return texts
 
 
@@ -292,8 +295,8 @@ class _BodyReader:
 
 
 def _parse_json(body: bytes) -> Any:
-    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(body):
-        raise Refusal("malformed_body", f"The JSON is nested more than {MAX_JSON_DEPTH} levels deep.")
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH or body.count(b",") > MAX_JSON_VALUES:
+        _check_structure(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -306,13 +309,20 @@ _ROUND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
-def _is_deep(body: bytes) -> bool:
-    """Whether JSON is nested beyond the limit, in time that grows with its length alone: layer by layer from inside."""
-    outside_texts = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
-    brackets = b"".join(outside_texts).translate(_ROUND, _NO_BRACKETS)
+def _check_structure(body: bytes) -> None:
+    """Raises Refusal for JSON of too many values or levels, in time that grows with its length alone."""
+    many = Refusal("malformed_body", f"The JSON holds more than {MAX_JSON_VALUES} values.")
+    text = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if text.count(b'"') > 4 * MAX_JSON_VALUES:
+        raise many
+    structure = b"".join(text.split(b'"')[::2])
+    brackets = structure.translate(_ROUND, _NO_BRACKETS)
+    if structure.count(b",") > MAX_JSON_VALUES or len(brackets) > 2 * MAX_JSON_VALUES:
+        raise many
     for _ in range(MAX_JSON_DEPTH):
         brackets = brackets.replace(b"[]", b"")
-    return b"[]" in brackets  # what never closes is left to the parser, which refuses it
+    if b"[]" in brackets:  # what never closes is left to the parser, which refuses it
+        raise Refusal("malformed_body", f"The JSON is nested more than {MAX_JSON_DEPTH} levels deep.")
 
 
 def _text(body: bytes) -> str:
@@ -451,7 +461,8 @@ def without_files(value: Any) -> Any:
 def _describe(validator: Validator, value: Any, place: str, name: str) -> list[Violation]:
     """The validator's errors in our words, one a field: a wrong type makes its other errors noise."""
     found: dict[str, Violation] = {}
-    for error in validator.iter_errors(value):
+    excerpt = _excerpt(value, iter(range(MAX_DESCRIBED)))
+    for error in validator.iter_errors(excerpt):
         for violation in _from_error(error, place, name):
             kept = found.get(violation.field)
             if kept is None or (violation.kind == "type" and kept.kind != "type"):
@@ -459,7 +470,19 @@ def _describe(validator: Validator, value: Any, place: str, name: str) -> list[V
                 found[violation.field] = violation._replace(expected=expected)
             elif violation.kind == "enum" and kept.kind == "type":
                 found[violation.field] = kept._replace(expected=violation.expected)
+    if not found and excerpt != value:
+        many = f"more than {MAX_DESCRIBED} values"
+        return [Violation(place, name, "size", many, "fewer, so that it can be said which is wrong")]
     return list(found.values())
+
+
+def _excerpt(value: Any, room: Iterator[int]) -> Any:
+    """As much of a value as there is room for: the validator lists every fault before it gives the first."""
+    if isinstance(value, dict):
+        return {key: _excerpt(inner, room) for (key, inner), _ in zip(value.items(), room, strict=False)}
+    if isinstance(value, list):
+        return [_excerpt(inner, room) for inner, _ in zip(value, room, strict=False)]
+    return value
 
 
 def _from_error(error: Any, place: str, name: str) -> list[Violation]:

@@ -95,7 +95,7 @@ class _Reading:
             if Action.RETRIEVE in w.operations
         }
         for name in wanted:
-            self._named(name, f"x-job: retrieve {name!r}")
+            self._named(name, f"{self.document.origin}: x-job: retrieve {name!r}")
         found = []
         for operation in self._readers():
             view = self._view(operation)
@@ -108,7 +108,7 @@ class _Reading:
         operation = self.document.find(name)
         if operation is None:
             choices = ", ".join(o.id for o in self.document.operations)
-            raise DeclarationError(f"{self.document.origin}: {where} is not an operation. The choices are: {choices}.")
+            raise DeclarationError(f"{where} is not an operation. The choices are: {choices}.")
         return operation
 
     def _claim(self, retrieve: Operation, declared: dict[str, ResourceDeclaration]) -> tuple[str, ResourceDeclaration]:
@@ -133,7 +133,8 @@ class _Reading:
         if not any(p.action is Action.CREATE for p in parts):
             parts.extend(self._creates_elsewhere(name, retrieve, wishes))
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
-        words = dict(wishes.words) or _all_words(parts)
+        self._check_places(wishes, parts)
+        words = _all_words(parts)
         self._explain(name, words, parts, wishes)
         return JobResource(
             name=name,
@@ -280,6 +281,20 @@ class _Reading:
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
         own = view.words if not wishes.words else {**view.words, **wishes.words}
         return replace(view, fields={r: p for r, p in fields.items() if p}, words=own)
+
+    def _check_places(self, wishes: ResourceDeclaration, parts: list[JobOperation]) -> None:
+        """Raises DeclarationError for a declared operation that plays another part, or a field that no answer has."""
+        for action, wanted in wishes.operations.items():
+            if not any(p.action is action and wanted in (p.operation.id, p.operation.name) for p in parts):
+                raise DeclarationError(f"{wishes.where}.{action.value}: {wanted!r} already plays another part.")
+        known = {name for p in parts if p.view for name in shape_of(self.document, p.view.schema).properties}
+        declared = {f"fields.{role}": pointers for role, pointers in wishes.fields.items()}
+        for place, pointers in {**declared, "echo": tuple(wishes.echo)}.items():
+            for pointer in pointers:
+                if pointer[0] not in known:
+                    choices = ", ".join(f"/{name}" for name in sorted(known))
+                    text = f"{wishes.where}.{place}: /{'/'.join(pointer)} is no field of the job"
+                    raise DeclarationError(f"{text}. It has: {choices}.")
 
     def _id_format(self, name: str, parts: list[JobOperation]) -> str:
         examples: list[str] = []

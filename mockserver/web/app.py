@@ -5,6 +5,7 @@ routing and middleware: that alone would cost more than all that the engine does
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from mockserver.web.deadlines import Deadlines
 
 Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
 _MULTIPART = b"multipart/form-data"
+_HOST = re.compile(rb"([\w.~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")  # else the socket says it
 MAX_SITES = 64  # Host headers that are remembered
 
 
@@ -31,6 +33,8 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024  # a data URL of 20 MB, the most that a contract seen allows, and a form of 9 MB
     body_seconds: float = 30.0  # for the whole body to arrive
     header_count: int = 100  # the default of Apache
+    head_bytes: int = 512 * 1024  # two reads of the socket: a client may send many small requests in one
+    head_seconds: float = 30.0  # for a request's line and headers to arrive
     target_bytes: int = 16 * 1024
 
 
@@ -42,9 +46,9 @@ class App(Starlette):
         self._engines = dict(engines)
         self._root = self._engines.pop("", None)
         self._public_url = public_url.rstrip("/")
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._sites: dict[tuple[bytes | None, str], str] = {}
-        self._deadlines = Deadlines(self._limits.body_seconds)
+        self._deadlines = Deadlines(self.limits.body_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._engine_for(scope) if scope["type"] == "http" else None
@@ -54,7 +58,7 @@ class App(Starlette):
         raw_headers = scope["headers"]
         headers = dict(raw_headers)
         query = scope["query_string"].decode("latin-1")
-        limits = self._limits
+        limits = self.limits
         body, form, response = b"", None, None
         if len(raw_headers) > limits.header_count or len(path) + len(query) > limits.target_bytes:
             response = self._beyond_limits(engine, headers, len(raw_headers))
@@ -85,9 +89,9 @@ class App(Starlette):
         """The absolute URL that a provider's paths hang below, as this client sees it."""
         site = self._sites.get((host, prefix))
         if site is None:
-            if host is None or len(host) > 255:
+            if host is None or not _HOST.fullmatch(host):
                 name, port = scope.get("server") or ("127.0.0.1", 80)
-                host = f"{name}:{port}".encode()
+                host = (f"[{name}]:{port}" if ":" in name else f"{name}:{port}").encode()
             site = f"{self._public_url or scope['scheme'] + '://' + host.decode('latin-1')}{prefix}"
             if len(self._sites) >= MAX_SITES:
                 self._sites.clear()
@@ -95,15 +99,15 @@ class App(Starlette):
         return site
 
     def _beyond_limits(self, engine: Engine, headers: Mapping[bytes, bytes], header_count: int) -> Response:
-        most = self._limits.header_count
+        most = self.limits.header_count
         if header_count > most:
             message = f"{header_count} headers were sent; at most {most} are read."
             return engine.refuse(headers, "too_many_headers", message)
-        return engine.refuse(headers, "invalid_request", f"The URL is longer than {self._limits.target_bytes} bytes.")
+        return engine.refuse(headers, "invalid_request", f"The URL is longer than {self.limits.target_bytes} bytes.")
 
     async def _read_body(self, engine: Engine, headers: Mapping[bytes, bytes], receive: Receive) -> Body | None:
         """The body, or a refusal if it is too large or too slow; None if the client went away."""
-        limits = self._limits
+        limits = self.limits
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > limits.body_bytes:
             return _too_large(engine, headers, limits)

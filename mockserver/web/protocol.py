@@ -6,9 +6,16 @@ and small answers, gathering makes a request cost a third less.
 """
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mockserver.web.app import Limits
+
+# Clients of HTTP/2 offer it on their first request (Java's do by default). The offer is overlooked, as it may be:
+# the parser would take the request's body for the other protocol's first words, and drop it.
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class Outbox:
@@ -58,12 +65,46 @@ class GatheringTransport:
         return getattr(self._transport, name)
 
 
-def gathering_protocol() -> type[HttpToolsProtocol]:
-    """A protocol class for one server, with an outbox of its own."""
+def gathering_protocol(limits: Limits) -> type[HttpToolsProtocol]:
+    """A protocol class for one server, with an outbox of its own, that reads no endless head of a request."""
     outbox = Outbox()
 
     class GatheringProtocol(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(GatheringTransport(transport, self.loop, outbox))  # type: ignore[arg-type]
+            self._head_bytes = 0
+            self._head_due: asyncio.TimerHandle | None = self.loop.call_later(limits.head_seconds, self._head_is_late)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._head_due:
+                self._head_due.cancel()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            idle = self.cycle is None or self.cycle.response_complete
+            if idle and b"pgrade" in data:
+                head, end, rest = data.partition(b"\r\n\r\n")
+                data = _UPGRADE.sub(b"\r\nx-grade:", head) + end + rest
+            super().data_received(data)
+            if self.cycle is not None and self.cycle.scope is self.scope:  # all of the head is here
+                if self._head_due:
+                    self._head_due.cancel()
+                    self._head_due, self._head_bytes = None, 0
+                return
+            self._head_bytes += len(data)
+            if self._head_bytes > limits.head_bytes:
+                self._end(b"431 Request Header Fields Too Large")
+            elif not self._head_due:
+                self._head_due = self.loop.call_later(limits.head_seconds, self._head_is_late)
+
+        def _head_is_late(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self._end(b"408 Request Timeout")
+
+        def _end(self, status: bytes) -> None:
+            """Refuse before it is known which provider is meant, so in no dialect, and hang up."""
+            if not self.transport.is_closing():
+                self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+                self.transport.close()
 
     return GatheringProtocol

@@ -122,7 +122,7 @@ def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
         app,
         log_level="warning",
         access_log=False,
-        http=gathering_protocol(),
+        http=gathering_protocol(app.limits),
         ws="none",
         lifespan="on",
         timeout_graceful_shutdown=3,

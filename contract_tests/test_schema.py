@@ -1,0 +1,31 @@
+"""Every operation of every contract answers as its document says, to valid and invalid requests alike."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from contract_tests.conftest import SUMMARY, Target
+from contract_tests.contract import TestedContract
+from contract_tests.run import Run, run
+from contract_tests.schema import build_schema
+
+
+def test_every_operation_answers_as_its_document_says(
+    target: Target, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    schema = build_schema(target.contract, target.base_url, target.key, pytestconfig.getoption("--max-examples"))
+    result = run(schema)
+    record_property(SUMMARY, f"{target.contract.name}: {result}")
+    problems = [*result.errors, *map(str, result.findings.values()), *_unproven(target.contract, result)]
+    if problems:
+        count = f"{target.contract.name} at {target.base_url}: {len(problems)} problems"
+        pytest.fail("\n\n".join([count, *problems]), pytrace=False)
+
+
+def _unproven(contract: TestedContract, result: Run) -> Iterator[str]:
+    """What a run without failures would say nothing about."""
+    for operation in contract.document.operations:
+        if not result.requests[operation.name]:
+            yield f"{operation.name}: no request was sent"
+        elif not result.successes[operation.name]:
+            yield f"{operation.name}: {result.requests[operation.name]} requests, and none was answered with 2xx"
