@@ -168,6 +168,13 @@ class _Compiler:
 
     def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         """Where a field of the job comes from; None if it never appears."""
+        field = self._source(name, shape, pointer, required)
+        states = self.resource.only_in.get(pointer)
+        if field is None or states is None:
+            return field
+        return _or_absent(_only_in(states, field), shape.nullable and required)
+
+    def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         role = self.roles.get(pointer)
         if role and (maker := getattr(self, f"_role_{role}", None)):
             made: Field = maker(shape)

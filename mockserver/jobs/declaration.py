@@ -13,7 +13,7 @@ from mockserver.openapi.document import pointer_tokens
 ROOT_KEYS = {"resources", "refusals", "codes", "headers"}
 SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.CANCEL, Action.DELETE}
 RESOURCE_KEYS = {a.value for a in SINGLE} | {
-    "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants"}  # fmt: skip
+    "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants", "only-in"}  # fmt: skip
 FOLLOW_UP_KEYS = {"sum", "source", "links-source"}
 ROLES = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
          "error", "source"}  # fmt: skip
@@ -62,6 +62,7 @@ class ResourceDeclaration:
     failure: Mapping[str, Any] = field(default_factory=dict)
     profile: Any = None
     variants: Mapping[str, str] = field(default_factory=dict)
+    only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
     where: str = ""
 
 
@@ -117,6 +118,10 @@ def _read_resource(data: Any, where: str) -> ResourceDeclaration:
         },
         failure=_map(data, "failure", where),
         profile=data.get("profile"),
+        only_in={
+            _pointer(to, f"{where}.only-in"): _states(states, f"{where}.only-in.{to}")
+            for to, states in _map(data, "only-in", where).items()
+        },
         variants={str(k): str(v) for k, v in _map(data, "variants", where).items()},
         where=where,
     )
@@ -157,6 +162,13 @@ def _map(data: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DeclarationError(f"{where}.{key} is {value!r}, expected a map.")
     return value
+
+
+def _states(value: Any, where: str) -> frozenset[State]:
+    known = [state.value for state in State]
+    if not isinstance(value, list) or not set(value) <= set(known):
+        raise DeclarationError(f"{where} is {value!r}, expected a list of some of {known}.")
+    return frozenset(map(State, value))
 
 
 def _pointers(value: Any, where: str) -> tuple[Pointer, ...]:

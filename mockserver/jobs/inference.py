@@ -144,6 +144,7 @@ class _Reading:
             profile=self._profile(wishes),
             echo=wishes.echo,
             failure=wishes.failure,
+            only_in=wishes.only_in,
         )
 
     def _part(

@@ -75,7 +75,7 @@ class JobResource:
 
     `words` are the states that its contract can express; a resource without `lifecycle` is there at once and
     for good (a plain record beside the jobs). `echo` maps fields of the answer to fields of the request where
-    their names differ.
+    their names differ; `only_in` lists the states in which a field appears, where that is fewer than its role says.
     """
 
     name: str
@@ -86,6 +86,7 @@ class JobResource:
     lifecycle: bool = True
     echo: Mapping[Pointer, Pointer] = field(default_factory=dict)
     failure: Mapping[str, Any] = field(default_factory=dict)
+    only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
 
     def first(self, action: Action) -> JobOperation | None:
         """The first operation with an action."""

@@ -1,6 +1,7 @@
 """Parsed documents kept on disk by the hash of their sources, so that the next start skips YAML and overlays."""
 
 import os
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,20 @@ def folder() -> Path:
 
 def key_of(*sources: bytes) -> str:
     """The key of what is made from these bytes, by this version of the package."""
-    digest = blake2b(__version__.encode(), digest_size=20)
+    digest = blake2b(f"{__version__} {_code_stamp()}".encode(), digest_size=20)
     for source in sources:
         digest.update(b"%d:" % len(source))
         digest.update(source)
     return digest.hexdigest()
+
+
+@cache
+def _code_stamp() -> int:
+    """When the code that makes the entries last changed, in nanoseconds: in a checkout the version says too little."""
+    package = Path(__file__).parent.parent
+    return max(
+        source.stat().st_mtime_ns for folder in ("loading", "openapi") for source in package.glob(f"{folder}/*.py")
+    )
 
 
 def load(key: str) -> Any:

@@ -123,6 +123,7 @@ def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
         log_level="warning",
         access_log=False,
         http=gathering_protocol(app.limits),
+        timeout_keep_alive=75,  # clients keep idle connections for 5 s or so: they are to close them first
         ws="none",
         lifespan="on",
         timeout_graceful_shutdown=3,
