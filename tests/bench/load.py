@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from tempfile import NamedTemporaryFile
 
 CONNECTIONS = 32
 
@@ -37,16 +38,12 @@ def _with_wrk(port: int, call: Call, seconds: float) -> float:
     script = f"wrk.method = {call.method!r}\n"
     script += "".join(f"wrk.headers[{name!r}] = {value!r}\n" for name, value in call.headers.items())
     script += f"wrk.body = [[{call.body}]]\n" if call.body else ""
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{CONNECTIONS}",
-        f"-d{seconds:g}s",
-        "-s",
-        "/dev/stdin",
-        f"http://127.0.0.1:{port}{call.path}",
-    ]
-    output = subprocess.run(command, input=script, capture_output=True, text=True, check=True).stdout
+    with NamedTemporaryFile("w", suffix=".lua") as file:  # wrk reads it once a thread
+        file.write(script)
+        file.flush()
+        url = f"http://127.0.0.1:{port}{call.path}"
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", file.name, url]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output:
         raise RuntimeError(output)
     found = re.search(r"Requests/sec:\s+([\d.]+)", output)
