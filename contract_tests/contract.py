@@ -63,26 +63,40 @@ def _credential(scheme: Node, key: str) -> dict[str, str]:
 
 
 def _add_links(document: Document, resource: JobResource) -> None:
-    """Lead from each answer that shows a job's id to all operations that take one."""
-    takers = [part for part in resource.operations if part.id_place]
+    """Lead from each answer that tells a job's id, and from its deletion, to all operations that take one.
+
+    And from a list to create: schemathesis begins histories with what it holds for likely to succeed, and it holds
+    a create that takes the id of something unknown (a group, say) for unlikely.
+    """
     for part in resource.operations:
-        answer = part.operation.success()
-        if not answer or not part.view or "id" not in part.view.fields or part.action is Action.DELETE:
-            continue
-        pointer = (*part.view.pointer, *part.view.fields["id"][0])
-        id = "$response.body#/" + "/".join("0" if token == "*" else token for token in pointer)
-        links = {f"{part.operation.id} to {taker.operation.id}": _link(taker, id) for taker in takers}
-        operation = document.find(part.operation.name)
-        assert operation is not None  # the document is a copy of the one that the part was read from
-        responses = operation.raw["responses"]
-        responses[answer.status] = {**document.resolve(responses[answer.status]), "links": links}
+        answer, id = part.operation.success(), _told_id(part)
+        takers = [
+            t for t in resource.operations if t.id_place or (part.action, t.action) == (Action.LIST, Action.CREATE)
+        ]
+        if answer and id:
+            operation = document.find(part.operation.name)
+            assert operation is not None  # the document is a copy of the one that the part was read from
+            links = {f"{part.operation.id} to {taker.operation.id}": _link(taker, id) for taker in takers}
+            responses = operation.raw["responses"]
+            responses[answer.status] = {**document.resolve(responses[answer.status]), "links": links}
+
+
+def _told_id(part: JobOperation) -> str:
+    """The runtime expression for the id of the job that an answer is about; of a list's first one."""
+    if part.action is Action.DELETE and part.id_place and part.id_place.place == "path":
+        return f"$request.path.{part.id_place.pointer[0]}"
+    if not part.view or "id" not in part.view.fields:
+        return ""
+    pointer = (*part.view.pointer, *part.view.fields["id"][0])
+    return "$response.body#/" + "/".join("0" if token == "*" else token for token in pointer)
 
 
 def _link(taker: JobOperation, id: str) -> Node:
-    """A link that puts an id where an operation takes it."""
-    assert taker.id_place is not None
+    """A link that puts an id where an operation takes it, if it takes one."""
     path = taker.operation.path.replace("~", "~0").replace("/", "~1")
     link: Node = {"operationRef": f"#/paths/{path}/{taker.operation.method.lower()}"}
+    if taker.id_place is None:
+        return link
     if taker.id_place.place != "body":
         return {**link, "parameters": {f"{taker.id_place.place}.{taker.id_place.pointer[0]}": id}}
     body: Any = id

@@ -94,6 +94,8 @@ def serve(
         raise click.UsageError(
             "Two of these documents have the same name; serve them from folders with names of their own."
         )
+    if public_url and not public_url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--public-url is {public_url!r}; result links need one that begins with http(s)://.")
     given_seed = seed
     seed = fresh_seed() if given_seed is None else given_seed
     settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)

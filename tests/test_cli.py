@@ -5,46 +5,24 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from click.testing import CliRunner, Result
+from serving import serving
 
 from mockserver.cli import main
 from mockserver.loading.providers import bundled, bundled_names
 
 HEADERS = {"authorization": "Bearer sk-1"}
+VEO = {"model": "veo-3.1-generate-preview", "prompt": "x"}
 
 
 def called(*arguments: str) -> Result:
     """The result of a command that ends by itself."""
     return CliRunner().invoke(main, list(arguments))
-
-
-@contextmanager
-def running(*arguments: str, stop: int = signal.SIGINT) -> Iterator[tuple[str, list[str], list[str]]]:
-    """A server process with its URL and first lines; at the end it is interrupted, and its last lines are added."""
-    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            first: list[str] = []
-            while not first or not first[-1].startswith("seed "):
-                line = process.stdout.readline()
-                assert line, process.stderr and process.stderr.read()
-                first.append(line.rstrip())
-            port = re.search(r"http://127\.0\.0\.1:(\d+)", first[0])
-            last: list[str] = []
-            yield f"http://127.0.0.1:{port[1]}" if port else "", first, last
-            process.send_signal(stop)
-            out, errors = process.communicate(timeout=20)
-            last += [*out.splitlines(), *errors.splitlines(), str(process.returncode)]
-        finally:
-            process.kill()
 
 
 # -- what ends by itself ----------------------------------------------------------------------------
@@ -87,6 +65,7 @@ def test_a_busy_port_is_one_clear_line() -> None:
         (["serve", "openai", "--max-jobs", "0"], 2, ["--max-jobs"]),
         (["serve", "openai", "--poll-after-ms", "-1"], 2, ["--poll-after-ms"]),
         (["serve", "openai", "--seed", "x"], 2, ["--seed"]),
+        (["serve", "openai", "--public-url", "example.com"], 2, ["--public-url", "http(s)://"]),
         (["serve", "openai", "openai"], 2, ["same name"]),
         (["serve", "--overlay", "x.yaml"], 2, ["--overlay needs exactly one SPEC"]),
         (["serve", "openai", "--overlay", "missing.yaml"], 2, ["missing.yaml", "cannot be read"]),
@@ -95,7 +74,9 @@ def test_a_busy_port_is_one_clear_line() -> None:
         ([], 2, ["serve", "inspect"]),
     ],
 )
-def test_what_the_user_can_mend_is_a_message_and_an_exit_code(arguments: list[str], code: int, words: list[str]) -> None:
+def test_what_the_user_can_mend_is_a_message_and_an_exit_code(
+    arguments: list[str], code: int, words: list[str]
+) -> None:
     result = called(*arguments)
     assert result.exit_code == code
     assert all(word in result.output for word in words), result.output
@@ -120,51 +101,62 @@ def test_inspect_applies_overlays(tmp_path: Path) -> None:
     overlay.write_text(
         "overlay: 1.0.0\nactions:\n- target: $['x-job'].resources.video\n  update: {words: {failed: broken}}\n"
     )
-    assert re.search(r"state failed +broken  \(declared\)", called("inspect", "openai", "--overlay", str(overlay)).output)
+    assert re.search(
+        r"state failed +broken  \(declared\)", called("inspect", "openai", "--overlay", str(overlay)).output
+    )
 
 
 # -- what runs --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_all_providers_below_their_names_until_stopped(stop: int) -> None:
-    with running("--speed", "1000000", stop=stop) as (url, first, last):
-        assert [line.split()[0] for line in first[:-1]] == bundled_names()
-        with httpx2.Client(base_url=url, headers=HEADERS) as client:
-            assert client.get("/").json()["mockserver"] == bundled_names()
-            assert client.get("/nobody/v1/videos").status_code == 404
-            bases = {line.split()[0]: line.split()[1] for line in first[:-1]}
-            assert bases["openai"] == f"{url}/openai/v1"
-            id = client.post(f"{bases['openai']}/videos", json={"prompt": "x"}).json()["id"]
-            job = client.get(f"{bases['openai']}/videos/{id}").json()
-            assert (job["status"], job["progress"]) == ("completed", 100)  # a million times as fast
-            created = client.post("/hingnet-sora/v1/videos", json={"prompt": "x"})
-            assert created.headers["openai-poll-after-ms"] == "5"
-            done = client.get(f"/hingnet-sora/v1/videos/{created.json()['id']}").json()
-            assert done["assets"][0]["url"].startswith(f"{url}/hingnet-sora/")
-    assert "stopped" in last or stop == signal.SIGTERM
-    assert last[-1] == ("0" if stop == signal.SIGINT else str(-signal.SIGTERM))
-    assert not [line for line in last if "Traceback" in line or "Error" in line]
+def test_all_providers_below_their_names_in_a_hurry() -> None:
+    with serving("--speed", "1000000") as urls, httpx2.Client(headers=HEADERS) as client:
+        assert list(urls) == bundled_names()
+        site = urls["openai"].removesuffix("/openai/v1")
+        assert client.get(site).json()["mockserver"] == bundled_names()
+        assert client.get(f"{site}/nobody/v1/videos").status_code == 404
+        id = client.post(f"{urls['openai']}/videos", json={"prompt": "x"}).json()["id"]
+        job = client.get(f"{urls['openai']}/videos/{id}").json()
+        assert (job["status"], job["progress"]) == ("completed", 100)  # a million times as fast
+        created = client.post(f"{urls['hingnet-veo']}/v1/videos", json=VEO)
+        assert created.headers["openai-poll-after-ms"] == "5"
+        done = client.get(f"{urls['hingnet-veo']}/v1/videos/{created.json()['id']}").json()
+        link = client.get(done["video_url"], headers={"authorization": ""})
+        assert done["video_url"].startswith(f"{site}/hingnet-veo/")
+        assert (link.status_code, link.headers["content-type"]) in ((200, "video/mp4"), (404, "application/json"))
 
 
-def answers_with_seed(seed: str) -> list[Any]:
-    """The bodies that a fresh server gives to the same requests, without the times of the day."""
-    bodies = []
-    with (
-        running("openai", "--seed", seed, "--speed", "0.001") as (url, first, _),
-        httpx2.Client(base_url=f"{url}/v1", headers=HEADERS) as client,
-    ):
-        assert first[-1].startswith(f"seed {seed}")
-        for body in ({"prompt": "x"}, {"prompt": "y", "seconds": "8"}, {"prompt": "x"}):
-            job = client.post("/videos", json=body).json()
-            bodies.append({**job, "created_at": 0})
-        other = client.post("/videos", json={"prompt": "x"}, headers={"authorization": "Bearer sk-2"})
-        bodies.append({**other.json(), "created_at": 0})
-    return bodies
+@pytest.mark.parametrize(("stop", "code", "words"), [(signal.SIGINT, 0, "stopped\n"), (signal.SIGTERM, -15, None)])
+def test_a_server_stops_cleanly_with_a_request_under_way(stop: int, code: int, words: str | None) -> None:
+    command = [sys.executable, "-m", "mockserver", "serve", "openai", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", process.stdout.readline())
+            assert found
+            assert "Ctrl-C stops" in process.stdout.readline()
+            with socket.create_connection(("127.0.0.1", int(found[1]))) as connection:
+                connection.sendall(b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+                process.send_signal(stop)
+                connection.shutdown(socket.SHUT_WR)
+                out, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (code, "")
+    assert words is None or out == words
+
+
+def ids_with_seed(seed: str) -> list[Any]:
+    """The bodies that a fresh server gives to the same requests, without the time of the day."""
+    with serving("openai", "--seed", seed, "--speed", "0.001") as urls, httpx2.Client(headers=HEADERS) as client:
+        sent: list[Any] = [{"prompt": "x"}, {"prompt": "y", "seconds": "8"}, {"prompt": "x"}]
+        answers = [client.post(f"{urls['openai']}/videos", json=body) for body in sent]
+        answers.append(client.post(f"{urls['openai']}/videos", json=sent[0], headers={"authorization": "Bearer sk-2"}))
+    return [{**answer.json(), "created_at": 0} for answer in answers]
 
 
 def test_a_seed_repeats_a_run() -> None:
-    first, again, different = answers_with_seed("7"), answers_with_seed("7"), answers_with_seed("8")
+    first, again, different = ids_with_seed("7"), ids_with_seed("7"), ids_with_seed("8")
     assert first == again
     assert len({body["id"] for body in [*first, *different]}) == 8
 
@@ -176,29 +168,28 @@ def test_a_server_does_as_it_was_told(tmp_path: Path) -> None:
     )
     told = ["--api-key", "k1", "--api-key", "k2", "--poll-after-ms", "77", "--max-jobs", "1", "--overlay", str(overlay)]
     with (
-        running("hingnet-veo", *told, "--speed", "1e9", "--public-url", "https://x.example/api/") as (_, first, _),
+        serving("hingnet-veo", *told, "--speed", "0.001") as urls,
+        httpx2.Client(base_url=urls["hingnet-veo"]) as client,
     ):
-        assert first[0].split()[:2] == ["hingnet-veo", "https://x.example/api"]
-    with (
-        running("hingnet-veo", *told, "--speed", "0.001") as (url, _, last),
-        httpx2.Client(base_url=url) as client,
-    ):
-        body = {"model": "veo-3.1-generate-preview", "prompt": "x"}
 
         def create(key: str) -> httpx2.Response:
-            return client.post("/v1/videos", json=body, headers={"authorization": f"Bearer {key}"})
+            return client.post("/v1/videos", json=VEO, headers={"authorization": f"Bearer {key}"})
 
         assert create("k3").status_code == 401
         made = create("k1")
         assert re.fullmatch(r"told_\d{6}", made.json()["id"])
         assert made.headers["openai-poll-after-ms"] == "77"
         assert create("k2").status_code == 429  # one job is all there is room for, and it is not finished
-    assert last == ["stopped", "0"]
 
 
-def test_no_auth_and_the_port_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_auth_and_a_public_url() -> None:
+    with serving("openai", "aitoearn", "--no-auth", "--public-url", "https://x.example/api/") as urls:
+        assert urls == {"openai": "https://x.example/api/openai/v1", "aitoearn": "https://x.example/api/aitoearn"}
+    with serving("aitoearn", "--no-auth") as urls:
+        assert httpx2.get(f"{urls['aitoearn']}/api/ai/video/generations").json()["code"] == 0
+
+
+def test_the_port_comes_from_the_environment_unless_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "70000")
-    assert called("serve", "openai").exit_code == 1
-    with running("aitoearn", "--no-auth") as (url, _, _):
-        answer = httpx2.get(f"{url}/api/ai/video/generations").json()
-        assert answer["code"] == 0
+    assert "--port is 70000" in called("serve", "openai").output
+    assert "--port is 80000" in called("serve", "openai", "--port", "80000").output

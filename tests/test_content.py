@@ -81,9 +81,11 @@ def test_links_lead_to_it_without_a_key(name: str, arguments: Any, expected: Any
     link = link_in(service.get(job).json())
     assert re.fullmatch(r"http://mock\.test/\S+\.mp4", link)
     del service.client.headers["X-Api-Key" if name == "aitoearn" else "Authorization"]
-    response = service.get(link)
+    response, head = service.get(link), service.request("HEAD", link)
     assert (response.status_code, response.headers["content-type"]) == (200, "video/mp4")
     assert video(response.content) == expected
+    assert (head.content, head.headers["etag"], head.headers["content-length"]) == (
+        b"", response.headers["etag"], str(len(response.content)))  # fmt: skip
 
 
 def test_an_extension_is_as_long_as_both_parts() -> None:

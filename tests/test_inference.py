@@ -148,13 +148,16 @@ def test_a_job_in_an_envelope() -> None:
 
 
 def test_another_name_for_the_id_and_the_status() -> None:
-    job = an_object("task_id", task_id=TEXT, task_status={"type": "string", "enum": ["PENDING", "RUNNING", "SUCCEEDED"]})
+    job = an_object(
+        "task_id", task_id=TEXT, task_status={"type": "string", "enum": ["PENDING", "RUNNING", "SUCCEEDED"]}
+    )
     bodies = life(served(a_document(job)), "task_id")
     assert [body["task_status"] for body in bodies] == ["PENDING", "RUNNING", "SUCCEEDED"]
 
 
 @pytest.mark.parametrize(
-    "description", ["One of queued, running, done or error.", "任务状态：queued 排队，running 处理中，done 完成，error 失败"]
+    "description",
+    ["One of queued, running, done or error.", "任务状态：queued 排队，running 处理中，done 完成，error 失败"],
 )
 def test_words_that_stand_only_in_a_description(description: str) -> None:
     job = an_object(id=TEXT, status={"type": "string", "description": description})
@@ -262,14 +265,17 @@ def test_a_declared_retrieve_needs_no_known_words() -> None:
         ({"resources": {"task": {"idformat": "x"}}}, "x-job.resources.task: unknown keys ['idformat']", "id-format"),
         ({"resources": {"task": {"create": "nope"}}}, "x-job.resources.task.create: 'nope'", "make, read"),
         ({"resources": {"task": {"retrieve": "nope"}}}, "retrieve 'nope'", "make, read"),
-        ({"resources": {"task": {"create": "read"}}}, "x-job.resources.task.create: 'read'", "already plays another part"),
+        ({"resources": {"task": {"create": "read"}}}, "x-job.resources.task.create: 'read'", "plays another part"),
         ({"resources": {"task": {"echo": {"/nope": "/aspect"}}}}, "x-job.resources.task.echo: /nope", "/ratio"),
         ({"resources": {"task": {}, "banana": {}}}, "x-job.resources.banana matches no job", "GET /tasks/{task_id}"),
         ({"resources": {"task": {"follow-ups": {"nope": {}}}}}, "follow-ups: 'nope'", "make, read"),
-        ({"resources": {"task": {"follow-ups": {"make": {"sums": []}}}}}, "follow-ups.make: unknown keys", "links-source"),
+        ({"resources": {"task": {"follow-ups": {"make": {"sums": 1}}}}}, "follow-ups.make: unknown keys", "source"),
         ({"resources": {"task": {"follow-ups": {"make": {}}}}}, "follow-up 'make'", "source: /field/id"),
-        ({"resources": {"task": {"fields": {"id": "task_id"}}}}, "fields.id: 'task_id' is not a JSON Pointer", "/data/id"),
-        ({"resources": {"task": {"fields": {"status": "/nope"}}}}, "x-job.resources.task.fields.status: /nope", "/status"),
+        ({"resources": {"task": {"fields": {"id": "task_id"}}}}, "fields.id: 'task_id' is not a JSON", "/data/id"),
+        ({"resources": {"task": {"fields": {"status": "/nope"}}}}, "task.fields.status: /nope is no field", "/status"),
+        ({"resources": {"task": {"only-in": {"/nope": ["failed"]}}}}, "task.only-in: /nope is no field", "/status"),
+        ({"resources": {"task": {"only-in": {"/error": ["broken"]}}}}, "only-in./error is ['broken']", "'failed'"),
+        ({"resources": {"task": {"only-in": {"/error": [{}]}}}}, "only-in./error is [{}]", "'failed'"),
         ({"resources": {"task": {"fields": {"identity": "/id"}}}}, "fields: unknown keys ['identity']", "thumbnail"),
         ({"resources": {"task": {"echo": {"ratio": "/aspect"}}}}, "x-job.resources.task.echo: 'ratio'", "/data/id"),
         ({"resources": {"task": {"words": {"done": "x"}}}}, "words: unknown keys ['done']", "succeeded"),
@@ -294,6 +300,14 @@ def test_a_wrong_declaration_names_the_place_and_the_choices(x_job: Any, place: 
     assert choices in text
     assert text.startswith("api.yaml: ")
     assert text.count("api.yaml") == 1
+
+
+def test_fields_that_are_declared_for_some_states_only() -> None:
+    bodies = life(served(declared(**{"only-in": {"/video_url": ["running"], "/ratio": []}})), "id")
+    assert ["video_url" in body for body in bodies] == [False, False, False]  # a result is there in success alone
+    job = an_object(id=TEXT, status=STATUS, prompt=TEXT)
+    x_job = {"resources": {"task": {"only-in": {"/prompt": ["running", "succeeded"]}}}}
+    assert ["prompt" in body for body in life(served(a_document(job, **{"x-job": x_job})), "id")] == [False, True, True]
 
 
 def test_declared_headers_and_refusals() -> None:

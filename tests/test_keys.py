@@ -47,7 +47,13 @@ def test_missing_and_malformed_keys(name: str) -> None:
     header = next(iter(key_headers(start(name).provider.contract)))
     values = ["", " ", "two words", "k\u00e9y".encode().decode("latin-1"), "a" * 5000]
     if header == "Authorization":
-        values = [*(f"Bearer {value}" for value in values), "Bearer", "Basic dXNlcjpwYXNz", "sk-no-scheme", "Bearersk-1"]
+        values = [
+            *(f"Bearer {value}" for value in values),
+            "Bearer",
+            "Basic dXNlcjpwYXNz",
+            "sk-no-scheme",
+            "Bearersk-1",
+        ]
     service = start(name, key="")
     assert is_unauthorized(name, create(service))
     for value in values:

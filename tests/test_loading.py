@@ -17,7 +17,9 @@ openapi: 3.0.3
 info: {title: Tasks, version: '1'}
 paths:
   /tasks:
-    post: {operationId: make, responses: {200: {description: made, content: {application/json: {schema: {$ref: 'JOB'}}}}}}
+    post:
+      operationId: make
+      responses: {200: {description: made, content: {application/json: {schema: {$ref: 'JOB'}}}}}
   /tasks/{id}:
     get:
       operationId: read
@@ -212,7 +214,7 @@ def test_what_is_added_in_two_places_is_not_shared() -> None:
 @pytest.mark.parametrize(
     ("overlay", "words"),
     [
-        ({"overlay": "1.0.0", "actions": [{"target": "$.nope", "update": {}}]}, "action 1 (target '$.nope') matches nothing"),
+        ({"overlay": "1.0.0", "actions": [{"target": "$.nope", "update": {}}]}, "(target '$.nope') matches nothing"),
         ({"overlay": "1.0.0", "actions": [{"target": "$.[", "update": {}}]}, "not a JSONPath"),
         ({"overlay": "1.0.0", "actions": [{"target": "$.a.x", "update": {}}]}, "needs a map or a list"),
         ({"overlay": "1.0.0", "actions": [{"target": "$", "remove": True}]}, "cannot be removed"),

@@ -17,7 +17,13 @@ from mockserver.stores.protocol import StoreFull
 
 def a_job(number: int, created: float, ended: float, owner: str = "me", kind: str = "video") -> Job:
     # The numbers are shuffled, so that ids do not grow with time.
-    return Job(f"{number * 7919 % 1009:04}-{number}", kind, owner, {}, Timeline(created, created, ended, State.SUCCEEDED, ended))
+    return Job(
+        f"{number * 7919 % 1009:04}-{number}",
+        kind,
+        owner,
+        {},
+        Timeline(created, created, ended, State.SUCCEEDED, ended),
+    )
 
 
 def ids(jobs: Iterable[Job]) -> list[str]:
@@ -31,7 +37,9 @@ def in_order(jobs: Iterable[Job]) -> list[str]:
 # -- order and pages, as laws -----------------------------------------------------------------------
 
 INSTANTS = st.integers(0, 4).map(float)  # few, so that many jobs share one
-JOBS = st.lists(st.tuples(INSTANTS, st.sampled_from(["me", "you"]), st.sampled_from(["video", "character"])), max_size=25)
+JOBS = st.lists(
+    st.tuples(INSTANTS, st.sampled_from(["me", "you"]), st.sampled_from(["video", "character"])), max_size=25
+)
 
 
 @given(JOBS, st.integers(1, 30), st.booleans())
@@ -142,7 +150,9 @@ def test_too_many_unfinished_jobs_are_refused_in_the_providers_shape(name: str) 
     assert created.status_code == 200
     assert created.json().get("code", 0) == 0
     known = first.json().get("data", first.json())["id"]
-    found = [service.get(f"{CREATES[name][0]}/{id}") for id in (known, created.json().get("data", created.json())["id"])]
+    found = [
+        service.get(f"{CREATES[name][0]}/{id}") for id in (known, created.json().get("data", created.json())["id"])
+    ]
     assert [r.status_code == 200 and r.json().get("code", 0) == 0 for r in found].count(True) >= 1
 
 

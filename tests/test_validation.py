@@ -226,7 +226,8 @@ def test_accept_is_never_a_reason_to_refuse(accept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/foo+json", ""]
+    "content_type",
+    ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/foo+json", ""],
 )
 def test_ways_to_say_json(content_type: str) -> None:
     headers = {"content-type": content_type} if content_type else {}
@@ -265,6 +266,16 @@ def test_a_missing_body_is_named() -> None:
         text = message(service.post("/videos", content=body, headers=JSON))
         assert f"found {kind}" in text
         assert "expected an object" in text
+
+
+def test_long_texts() -> None:
+    service = start("openai")
+    for prompt, status in (("x" * 32_000, 200), ("猫" * 32_000, 200), ("x" * 32_001, 400)):
+        response = service.post("/videos", json={"prompt": prompt})
+        assert response.status_code == status
+        assert len(response.text) < 1000 or response.json()["prompt"] == prompt
+    image = {"image_url": f"data:image/png;base64,{'A' * 3_000_000}"}
+    assert service.post("/videos", json={"prompt": "x", "input_reference": image}).status_code == 200
 
 
 def test_unknown_fields_do_no_harm() -> None:

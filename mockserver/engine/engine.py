@@ -14,6 +14,9 @@ from mockserver.engine.refusal import Refusal, Refuser
 from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
+from mockserver.engine.validation import RequestReader
+from mockserver.errors import DocumentError
+from mockserver.jobs.lifecycle import State
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation
 from mockserver.provider import Provider
@@ -64,6 +67,24 @@ class Engine:
             seed=f"{seed}/{provider.name}",
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
         )
+
+    def check(self) -> None:
+        """Compile all that requests compile when they first need it. Raises DocumentError for what cannot be served."""
+        document = self.provider.contract.document
+        for resource in self.provider.contract.resources:
+            if resource.lifecycle and State.SUCCEEDED not in resource.words:
+                raise DocumentError(
+                    f"{document.origin}: no status of {resource.name!r} is known to mean success. "
+                    f"Say which: x-job.resources.{resource.name}.words.succeeded (an overlay can add it)."
+                )
+        for operation in document.operations:
+            try:
+                compile_handler(operation, self._context)
+                RequestReader(document, operation).check()
+                self._refuser.check(operation)
+            except Exception as error:  # a document can be wrong in more ways than can be named here
+                reason = str(error).removeprefix(f"{document.origin}: ") or type(error).__name__
+                raise DocumentError(f"{document.origin}: {operation.name} cannot be served: {reason}") from None
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""

@@ -52,23 +52,22 @@ class Paging:
         for parameter in operation.parameters:
             if parameter.name == self._size:
                 shape = shape_of(document, parameter.schema)
-                most = shape.get("maximum")
-                self._default = int(
-                    shape.get("default") or min(DEFAULT_SIZE, most if most is not None else DEFAULT_SIZE)
-                )
+                most = shape.number("maximum")
+                usual = min(DEFAULT_SIZE, DEFAULT_SIZE if most is None else most)
+                self._default = _whole(shape.number("default") or usual, DEFAULT_SIZE)
 
     def page(self, store: Store, owner: str, kind: str, query: Mapping[str, Any]) -> Page:
         """The page that a request asks for. Raises Refusal for a cursor that nobody was given."""
-        size = int(query.get(self._size, self._default)) if self._size else self._default
+        size = _whole(query.get(self._size), self._default) if self._size else self._default
         descending = (
             str(query.get(self._order, "desc")).lower() not in ("asc", "ascending", "1") if self._order else True
         )
         total = store.count(owner, kind)
         if self._number:
-            number = int(query.get(self._number, 1))
+            number = _whole(query.get(self._number), 1)
             jobs = store.page(owner, kind, descending, None, max(number - 1, 0) * size, size)
             return Page(jobs, total, number, size, number * size < total)
-        cursor = query.get(self._after) if self._after else None
+        cursor = str(query.get(self._after) or "") if self._after else ""
         after = None
         if cursor:
             after = store.get(cursor)
@@ -77,3 +76,11 @@ class Paging:
                 raise Refusal("invalid_request", violation.text, violations=(violation,))
         jobs = store.page(owner, kind, descending, after, 0, size + 1)
         return Page(jobs[:size], total, 1, size, len(jobs) > size)
+
+
+def _whole(value: Any, usual: int) -> int:
+    """A number of a query, not negative; the usual one if the contract lets something else through."""
+    try:
+        return max(int(value), 0)
+    except (TypeError, ValueError, OverflowError):
+        return usual

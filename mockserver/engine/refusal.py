@@ -77,6 +77,11 @@ class Refuser:
         self._contract = contract
         self._templates: dict[tuple[str, str], tuple[int, Any, bytes]] = {}
 
+    def check(self, operation: Operation) -> None:
+        """Build every template of an operation now. Raises DocumentError."""
+        for kind in REFUSALS:
+            self._template(kind, operation)
+
     def respond(self, refusal: Refusal, operation: Operation | None, now: float, request_id: bytes) -> Response:
         """The response in the provider's shape. `now` is in seconds since the epoch."""
         status, template, media_type = self._template(refusal.kind, operation)

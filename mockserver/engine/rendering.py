@@ -492,7 +492,7 @@ def _converter(shape: Shape) -> tuple[Callable[[Any], Any], type]:
 
     The function gives None for a value that cannot be put so.
     """
-    types = set(shape.types)
+    types = {t for form in (shape, *shape.branches) for t in form.types}
     if types == {"string"}:
         return _to_text, str
     if not types or "string" in types:

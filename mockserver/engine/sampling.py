@@ -1,11 +1,15 @@
 """A sensible value for a schema of which nothing else is known: its example, its default, or the plainest valid one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Shape, shape_of
 
 MAX_LEVELS = 12  # below this a recursive schema is cut off at what it requires
+MAX_VALUES = 1000  # in one sample; a few schemas can ask for billions
+MAX_LENGTH = 10_000  # characters of one text in it
+MAX_INTEGER = 2**63  # what JSON can hold of integers here (orjson)
 
 _FORMATS = {
     "date-time": "2026-01-01T00:00:00Z",
@@ -22,8 +26,11 @@ _FORMATS = {
 }
 
 
-def sample(document: Document, schema: Any, level: int = 0) -> Any:
+def sample(document: Document, schema: Any, level: int = 0, room: Iterator[int] | None = None) -> Any:
     """A value for a schema. Optional properties are given only where they have an example or a default."""
+    room = iter(range(MAX_VALUES)) if room is None else room
+    if next(room, None) is None:
+        level = MAX_LEVELS
     shape = shape_of(document, schema)
     node = shape.node
     for key in ("example", "default"):
@@ -37,47 +44,42 @@ def sample(document: Document, schema: Any, level: int = 0) -> Any:
     if shape.nullable and level > 1:
         return None
     if shape.is_object:
-        return _object(document, shape, level)
+        return _object(document, shape, level, room)
     if shape.is_array:
-        count = int(shape.get("minItems") or 0)
-        return (
-            [sample(document, shape.items or {}, level + 1) for _ in range(min(count, 100))]
-            if level < MAX_LEVELS
-            else []
-        )
+        count = min(shape.number("minItems") or 0, 100) if level < MAX_LEVELS else 0
+        return [sample(document, shape.items or {}, level + 1, room) for _ in range(int(count))]
     kind = shape.types[0] if shape.types else "object" if not node else "string"
     if kind in ("integer", "number"):
         return _number(shape, kind)
     return {"boolean": False, "object": {}}.get(kind, _text(shape))
 
 
-def _object(document: Document, shape: Shape, level: int) -> Any:
+def _object(document: Document, shape: Shape, level: int, room: Iterator[int]) -> Any:
     if level >= MAX_LEVELS:
         return {}
     value = {}
     for name, sub in shape.properties.items():
         inner = shape_of(document, sub)
         if name in shape.required or "example" in inner.node or "default" in inner.node:
-            value[name] = sample(document, sub, level + 1)
+            value[name] = sample(document, sub, level + 1, room)
     return value
 
 
 def _number(shape: Shape, kind: str) -> Any:
-    low = shape.get("minimum")
-    exclusive = shape.get("exclusiveMinimum")
-    high = shape.get("maximum")
-    if isinstance(exclusive, (int, float)) and not isinstance(exclusive, bool):
+    low = shape.number("minimum")
+    exclusive = shape.number("exclusiveMinimum")
+    high = shape.number("maximum")
+    if exclusive is not None:
         low = exclusive + 1
-    elif exclusive is True and low is not None:
+    elif shape.get("exclusiveMinimum") is True and low is not None:
         low += 1
     value = low if low is not None and low > 0 else 0 if high is None or high >= 0 else high
-    return int(value) if kind == "integer" else value
+    return int(value) if kind == "integer" and abs(value) < MAX_INTEGER else value
 
 
 def _text(shape: Shape) -> str:
     if known := _FORMATS.get(str(shape.get("format"))):
         return known
-    least = int(shape.get("minLength") or 0)
-    most = shape.get("maxLength")
-    text = "string" if len("string") >= least else "string".ljust(least, "x")
-    return text[: int(most)] if most is not None else text
+    text = "string".ljust(int(min(shape.number("minLength") or 0, MAX_LENGTH)), "x")
+    most = shape.number("maxLength")
+    return text[: max(int(most), 0)] if most is not None else text

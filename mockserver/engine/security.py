@@ -105,7 +105,7 @@ def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
         name, place = str(scheme.get("name", "")), str(scheme.get("in", "header"))
         readers = {"query": _from_query, "cookie": _from_cookie}
         where = f"a key in the {place} {'parameter' if place == 'query' else place} {name}"
-        if place == "header":
+        if place not in readers:
             return (
                 lambda request: _token(request.headers.get(name.lower().encode()), "")
             ), f"a key in the header {name}"
@@ -127,7 +127,10 @@ def _token(raw: bytes | None, prefix: str) -> str | None:
 
 
 def _from_query(request: Request, name: str) -> str | None:
-    values = parse_qs(request.query, max_num_fields=256).get(name) if request.query else None
+    try:
+        values = parse_qs(request.query, max_num_fields=256).get(name) if request.query else None
+    except ValueError:  # more fields than that
+        return None
     return _token(values[-1].encode("utf-8"), "") if values else None
 
 

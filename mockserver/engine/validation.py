@@ -55,6 +55,13 @@ class RequestReader:
         self._body_readers: dict[str, _BodyReader] = {}
         self._by_header: dict[bytes, _BodyReader] = {}
 
+    def check(self) -> None:
+        """Build every validator now. Raises DocumentError."""
+        for parameter in self._operation.parameters:
+            Validator(self._document, parameter.schema, "request")
+        for name, media in self._bodies.items():
+            _BodyReader(self._document, name, media.get("schema") or {})
+
     def read(self, request: Request, path_values: Mapping[str, str]) -> Inputs:
         """The inputs of a request. Raises Refusal with every violation."""
         violations: list[Violation] = []

@@ -166,7 +166,7 @@ def _map(data: dict[str, Any], key: str, where: str) -> dict[str, Any]:
 
 def _states(value: Any, where: str) -> frozenset[State]:
     known = [state.value for state in State]
-    if not isinstance(value, list) or not set(value) <= set(known):
+    if not isinstance(value, list) or not all(state in known for state in value):
         raise DeclarationError(f"{where} is {value!r}, expected a list of some of {known}.")
     return frozenset(map(State, value))
 

@@ -290,7 +290,7 @@ class _Reading:
                 raise DeclarationError(f"{wishes.where}.{action.value}: {wanted!r} already plays another part.")
         known = {name for p in parts if p.view for name in shape_of(self.document, p.view.schema).properties}
         declared = {f"fields.{role}": pointers for role, pointers in wishes.fields.items()}
-        for place, pointers in {**declared, "echo": tuple(wishes.echo)}.items():
+        for place, pointers in {**declared, "echo": tuple(wishes.echo), "only-in": tuple(wishes.only_in)}.items():
             for pointer in pointers:
                 if pointer[0] not in known:
                     choices = ", ".join(f"/{name}" for name in sorted(known))

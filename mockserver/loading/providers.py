@@ -35,11 +35,29 @@ def load_provider(spec: str, overlays: tuple[str, ...] = ()) -> Provider:
     A folder's `overlay.yaml` is applied by itself; further overlays after it, in the order given.
     """
     path, own_overlay = _find(spec)
-    root = _overlaid(path, [*([own_overlay] if own_overlay else []), *map(Path, overlays)])
+    paths = [path, *([own_overlay] if own_overlay else []), *map(Path, overlays)]
+    sources = [read_bytes(p) for p in paths]
+    key = cache.key_of(*sources)
+    kept = cache.load(key)
+    root, is_whole = (kept, True) if isinstance(kept, dict) else _overlaid(paths, sources)
     document = Document(root, label(path))
     declaration = read_declaration(root.get("x-job"), f"{document.origin}: x-job")
     contract = read_contract(document, load_vocabulary(), declaration, load_profiles())
-    return Provider(path.resolve().parent.name if path.name in DOCUMENT_NAMES else path.stem, contract)
+    provider = Provider(path.resolve().parent.name if path.name in DOCUMENT_NAMES else path.stem, contract)
+    if root is not kept:  # what is in the cache was checked before it came there
+        _check(provider)
+        if is_whole:
+            cache.save(key, root)
+    return provider
+
+
+def _check(provider: Provider) -> None:
+    """Raises DocumentError for what would fail when a request first needs it."""
+    from mockserver.clock import FrozenClock
+    from mockserver.engine.engine import Engine
+    from mockserver.stores.memory import MemoryStore
+
+    Engine(provider, FrozenClock(0.0), MemoryStore(1), media=None).check()  # type: ignore[arg-type]  # none is made
 
 
 def load_vocabulary() -> Vocabulary:
@@ -52,22 +70,17 @@ def load_profiles() -> dict[str, Profile]:
     return read_profiles(_bundled_data("profiles.yaml"), "fixtures/profiles.yaml")
 
 
-def _overlaid(path: Path, overlays: list[Path]) -> Node:
-    """The root of a document with its overlays applied; from the cache if nothing has changed since."""
-    sources = [read_bytes(p) for p in (path, *overlays)]
-    key = cache.key_of(*sources)
-    if isinstance(kept := cache.load(key), dict):
-        return kept
+def _overlaid(paths: list[Path], sources: list[bytes]) -> tuple[Node, bool]:
+    """The root of the first file with the others applied as overlays, and whether these files are all of it."""
     from mockserver.loading.references import Bundle
     from mockserver.loading.trees import parse_tree
 
+    path, *overlays = paths
     bundle = Bundle(path)
     root = bundle.inline(check_outline(parse_tree(sources[0], path), label(path)))
     for overlay, source in zip(overlays, sources[1:], strict=True):
         root = check_outline(apply_overlay(root, parse_tree(source, overlay), label(overlay)), label(path))
-    if not bundle.files:  # what other files hold is not part of the key
-        cache.save(key, root)
-    return root
+    return root, not bundle.files
 
 
 _DATA: dict[str, Any] = {}

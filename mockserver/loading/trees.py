@@ -12,6 +12,8 @@ from mockserver.errors import DocumentError
 from mockserver.loading.files import label, read_bytes
 
 MAX_NODES = 5_000_000  # values in a document once its YAML aliases are written out
+TEXT_OF_A_NODE = 32  # characters that count as one value more
+MAX_DEPTH = 200  # maps and lists inside each other; real documents need less than 40, and some code here recurses
 
 
 def read_tree(path: Path) -> Any:
@@ -21,13 +23,24 @@ def read_tree(path: Path) -> Any:
 
 def parse_tree(raw: bytes, path: Path) -> Any:
     """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError."""
+    name = label(path)
     if raw.lstrip()[:1] in (b"{", b"["):
         try:
-            return orjson.loads(raw)
+            tree = orjson.loads(raw)
+            _json_of(tree, name)
+            return tree
         except orjson.JSONDecodeError as error:
             if path.suffix == ".json":
-                raise DocumentError(f"{label(path)}: broken JSON: {error}.") from None
-    return _read_yaml(raw, label(path))
+                raise DocumentError(f"{name}: broken JSON: {error}.") from None
+    # What an alias stands for is written out, so that a change of one (by an overlay) is not one of all.
+    return orjson.loads(_json_of(_read_yaml(raw, name), name))
+
+
+def _json_of(tree: Any, name: str) -> bytes:
+    try:
+        return orjson.dumps(tree)  # refuses more than 254 levels
+    except TypeError as error:
+        raise DocumentError(f"{name}: the file is nested too deeply, or holds what JSON cannot: {error}.") from None
 
 
 def _read_yaml(raw: bytes, name: str) -> Any:
@@ -40,12 +53,14 @@ def _read_yaml(raw: bytes, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise DocumentError(f"{name}: broken YAML at {place}: {error.problem}.") from None
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise DocumentError(f"{name}: broken YAML at {place}: {problem}.") from None
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: broken YAML: {' '.join(str(error).split())}.") from None
-    except (RecursionError, UnicodeDecodeError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else "not UTF-8"
-        raise DocumentError(f"{name}: the file is {reason}.") from None
+    except UnicodeDecodeError:
+        raise DocumentError(f"{name}: the file is not UTF-8.") from None
+    except (ValueError, KeyError) as error:  # PyYAML's constructors trust the tags that a file gives
+        raise DocumentError(f"{name}: broken YAML: a value does not fit its tag: {error}.") from None
     finally:
         if loader:
             loader.dispose()
@@ -61,6 +76,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
         self._flat: set[int] = set()
+        self._depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        """Called on the way into each node, before PyYAML's composer, which is C, goes down with the stack."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            problem = f"the file is nested more than {MAX_DEPTH} levels deep"
+            raise yaml.composer.ComposerError(None, None, problem, parent.start_mark if parent else None)
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Write out `<<`. A map's own keys must differ: only those that are merged in may be overridden."""
@@ -81,7 +107,15 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return {key.value: self.construct_object(value, deep=deep) for key, value in node.value}
 
 
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    """An integer; one beyond 64 bits as the nearest float, as JSON is read."""
+    text = loader.construct_scalar(node)
+    return int(text) if len(text) < 20 else float(text)
+
+
 _Loader.yaml_implicit_resolvers = {}
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "str", "seq", "map")}
+_Loader.yaml_constructors = {t: c for t, c in _Loader.yaml_constructors.items() if t is None or t in _TAGS}
 _CORE = [  # YAML 1.2, chapter 10.3.2
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
     ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
@@ -91,7 +125,7 @@ _CORE = [  # YAML 1.2, chapter 10.3.2
 ]
 for _tag, _pattern, _first in _CORE:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
 
 
@@ -108,7 +142,8 @@ def _refuse_explosion(root: yaml.Node | None, raw: bytes, name: str) -> None:
             raise DocumentError(f"{name}: a YAML alias at line {node.start_mark.line + 1} contains itself.")
         if key not in sizes:
             open_nodes.add(key)
-            sizes[key] = 1 + sum(map(size, _children(node)))
+            text = len(node.value) // TEXT_OF_A_NODE if isinstance(node, yaml.ScalarNode) else 0
+            sizes[key] = 1 + text + sum(map(size, _children(node)))
             open_nodes.discard(key)
         if sizes[key] > MAX_NODES:
             raise DocumentError(f"{name}: its YAML aliases stand for more than {MAX_NODES} values.")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from mockserver.errors import DocumentError
 
 Node = dict[str, Any]
+Kind = TypeVar("Kind", dict[str, Any], list[Any])
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_REF_HOPS = 32  # a chain of references longer than this is taken for a cycle
 
@@ -89,13 +90,16 @@ class Document:
     @property
     def base_path(self) -> str:
         """The path of the first `servers` entry without a trailing slash; '' where there is none."""
-        servers = self.root.get("servers") or []
-        if not servers or not isinstance(servers[0], dict):
-            return ""
-        url = str(servers[0].get("url", ""))
-        for name, variable in (servers[0].get("variables") or {}).items():
-            url = url.replace("{" + name + "}", str(variable.get("default", "")))
-        return urlsplit(url).path.rstrip("/")
+        where = f"{self.origin}: servers"
+        server = _expect(next(iter(_expect(self.root.get("servers"), list, where)), None), dict, f"{where}[0]")
+        url = str(server.get("url", ""))
+        for name, variable in _expect(server.get("variables"), dict, f"{where}[0].variables").items():
+            default = _expect(variable, dict, f"{where}[0].variables.{name}").get("default", "")
+            url = url.replace("{" + name + "}", str(default))
+        try:
+            return urlsplit(url).path.rstrip("/")
+        except ValueError as error:
+            raise DocumentError(f"{where}[0].url is {url!r}, which is no URL: {error}.") from None
 
     def resolve(self, node: Any) -> Any:
         """The node that a `$ref` leads to, or the node itself. Raises DocumentError for a dead or circular one."""
@@ -151,34 +155,36 @@ class Document:
         where = f"{self.origin}: paths.{path}.{method}"
         if not isinstance(raw, dict):
             raise DocumentError(f"{where} is {_kind(raw)}, expected an operation.")
-        body = self.resolve(raw.get("requestBody")) or {}
-        security = raw.get("security", self.root.get("security"))
+        body = _expect(self.resolve(raw.get("requestBody")), dict, f"{where}.requestBody")
+        security = _expect(raw.get("security", self.root.get("security")), list, f"{where}.security")
         return Operation(
             id=str(raw.get("operationId") or f"{method.upper()} {path}"),
             method=method.upper(),
             path=path,
             parameters=self._read_parameters(item, raw, where),
-            body={name: self.resolve(media) or {} for name, media in (body.get("content") or {}).items()},
+            body=self._read_content(body, f"{where}.requestBody"),
             body_required=bool(body.get("required", False)),
             answers=tuple(self._read_answers(raw, where)),
-            security=tuple(security or ()),
+            security=tuple(_expect(each, dict, f"{where}.security") for each in security),
             raw=raw,
         )
 
     def _read_parameters(self, item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
         found: dict[tuple[str, str], Parameter] = {}
-        for entry in [*(item.get("parameters") or []), *(raw.get("parameters") or [])]:
+        entries = [*_expect(item.get("parameters"), list, f"{where}: the path's parameters")]
+        for entry in [*entries, *_expect(raw.get("parameters"), list, f"{where}.parameters")]:
             node = self.resolve(entry)
             if not isinstance(node, dict) or "name" not in node or "in" not in node:
                 raise DocumentError(f"{where}: a parameter lacks `name` or `in`: {str(entry)[:80]}.")
-            media: Node = next(iter((node.get("content") or {}).values()), {})
+            media = next(iter(self._read_content(node, f"{where}: parameter {node['name']}").values()), {})
+            schema = node.get("schema") or media.get("schema")
             place = str(node["in"])
             style = str(node.get("style") or ("form" if place in ("query", "cookie") else "simple"))
             found[(str(node["name"]), place)] = Parameter(
                 name=str(node["name"]),
                 place=place,
                 required=bool(node.get("required", False)) or place == "path",
-                schema=node.get("schema") or media.get("schema") or {},
+                schema={} if schema is True else _expect(schema, dict, f"{where}: parameter {node['name']}.schema"),
                 explode=bool(node.get("explode", style == "form")),
                 style=style,
                 raw=node,
@@ -193,8 +199,16 @@ class Document:
             node = self.resolve(entry)
             if str(status).startswith("x-") or not isinstance(node, dict):
                 continue
-            content = {name: self.resolve(media) or {} for name, media in (node.get("content") or {}).items()}
-            yield Answer(str(status), content, node)
+            yield Answer(str(status), self._read_content(node, f"{where}.responses.{status}"), node)
+
+    def _read_content(self, holder: Node, where: str) -> dict[str, Node]:
+        """The media types of a body, an answer or a parameter. Examples in another form than a map are left out."""
+        content = {}
+        for name, entry in _expect(holder.get("content"), dict, f"{where}.content").items():
+            media = _expect(self.resolve(entry), dict, f"{where}.content.{name}")
+            usable = isinstance(media.get("examples", {}), dict)
+            content[name] = media if usable else {k: v for k, v in media.items() if k != "examples"}
+        return content
 
 
 def check_outline(root: Any, origin: str) -> Node:
@@ -209,10 +223,11 @@ def check_outline(root: Any, origin: str) -> Node:
     if version is None:
         keys = ", ".join(list(map(str, root))[:5]) or "nothing"
         raise DocumentError(f"{origin}: no `openapi` field, so this is not an OpenAPI document (found: {keys}).")
-    if not str(version).startswith(("3.0", "3.1", "3.2")):
+    if ".".join(str(version).split(".")[:2]) not in ("3.0", "3.1", "3.2"):
         raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x and 3.1.x are read.")
-    if not isinstance(root.get("paths") or {}, dict):
-        raise DocumentError(f"{origin}: `paths` is {_kind(root['paths'])}, expected a map of paths.")
+    _expect(root.get("paths"), dict, f"{origin}: `paths`")
+    components = _expect(root.get("components"), dict, f"{origin}: `components`")
+    _expect(components.get("securitySchemes"), dict, f"{origin}: components.securitySchemes")
     return root
 
 
@@ -225,6 +240,15 @@ def is_json(media_type: str) -> bool:
 def pointer_tokens(pointer: str) -> list[str]:
     """The unescaped tokens of a JSON Pointer (RFC 6901)."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def _expect(value: Any, kind: type[Kind], where: str) -> Kind:
+    """A map or a list; an empty one where there is nothing. Raises DocumentError for anything else."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise DocumentError(f"{where} is {_kind(value)}, expected {'a map' if kind is dict else 'a list'}.")
+    return value
 
 
 def _kind(value: Any) -> str:

@@ -9,6 +9,10 @@ from mockserver.openapi.document import Document, Node
 
 MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
 
+# What was found so far while one shape is made: merged schemas by `$ref`, branches by identity. Without it a few
+# schemas that refer to each other twice would take for ever.
+_Known = dict[str | int, Any]
+
 _SCHEMA_MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 _SCHEMA_LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
 _SCHEMAS = {"items", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "not", "if", "then", "else",
@@ -56,16 +60,27 @@ class Shape:
         """A keyword of the merged schema, or None."""
         return self.node.get(key)
 
+    def number(self, key: str) -> int | float | None:
+        """A keyword of the merged schema that is a number, or None."""
+        value = self.node.get(key)
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
-def shape_of(document: Document, schema: Any, depth: int = 0) -> Shape:
+
+def shape_of(document: Document, schema: Any) -> Shape:
     """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever."""
+    return _shape(document, schema, 0, {})
+
+
+def _shape(document: Document, schema: Any, depth: int, known: _Known) -> Shape:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
     name = _ref_name(schema)
-    node = _merged(document, schema, depth)
-    branches = [
-        shape_of(document, branch, depth + 1) for branch in [*(node.get("oneOf") or []), *(node.get("anyOf") or [])]
-    ]
+    node = _merged(document, schema, depth, known)
+    branches = []
+    for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]:
+        if id(option) not in known:
+            known[id(option)] = _shape(document, option, depth + 1, known)
+        branches.append(known[id(option)])
     null_branch = any(_is_null(b) for b in branches)
     branches = [b for b in branches if not _is_null(b)]
     own = _own_shape(node, name)
@@ -88,18 +103,28 @@ def shape_of(document: Document, schema: Any, depth: int = 0) -> Shape:
 def _own_shape(node: Node, name: str) -> Shape:
     declared = node.get("type")
     types = declared if isinstance(declared, list) else [declared] if isinstance(declared, str) else []
-    nullable = bool(node.get("nullable")) or "null" in types or None in (node.get("enum") or [])
-    properties = node.get("properties") or {}
+    nullable = bool(node.get("nullable")) or "null" in types or None in _list(node, "enum")
     return Shape(
         types=tuple(str(t) for t in types if t != "null"),
         nullable=nullable,
-        properties=properties if isinstance(properties, dict) else {},
-        required=frozenset(str(r) for r in node.get("required") or [] if isinstance(node.get("required"), list)),
+        properties=_map(node, "properties"),
+        required=frozenset(map(str, _list(node, "required"))),
         items=node.get("items"),
         node=node,
         branches=(),
         name=name,
     )
+
+
+def _list(node: Node, key: str) -> list[Any]:
+    """A keyword that should be a list; what it is instead, the validator will refuse with its place."""
+    value = node.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _map(node: Node, key: str) -> Node:
+    value = node.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _is_null(shape: Shape) -> bool:
@@ -115,24 +140,27 @@ def _ref_name(schema: Any) -> str:
     return str(ref).rsplit("/", 1)[-1] if isinstance(ref, str) else ""
 
 
-def _merged(document: Document, schema: Any, depth: int) -> Node:
+def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
     """A schema with its `$ref` followed and its `allOf` folded in; keywords beside a `$ref` win over its target's."""
     if schema is True or schema is None:
         return {}
+    if schema is False:
+        return {"not": {}}
     if not isinstance(schema, dict):
         raise DocumentError(f"{document.origin}: a schema is {schema!r}, expected a map.")
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf.")
-    if "$ref" in schema:
-        target = _merged(document, document.resolve(schema), depth + 1)
-        return {**target, **{k: v for k, v in schema.items() if k != "$ref"}}
+    if isinstance(ref := schema.get("$ref"), str):
+        if ref not in known:
+            known[ref] = _merged(document, document.resolve(schema), depth + 1, known)
+        return {**known[ref], **{k: v for k, v in schema.items() if k != "$ref"}}
     if "allOf" not in schema:
         return schema
     merged: Node = {}
-    for part in [*schema["allOf"], {k: v for k, v in schema.items() if k != "allOf"}]:
-        node = _merged(document, part, depth + 1)
-        properties = {**merged.get("properties", {}), **(node.get("properties") or {})}
-        required = [*merged.get("required", []), *(node.get("required") or [])]
+    for part in [*_list(schema, "allOf"), {k: v for k, v in schema.items() if k != "allOf"}]:
+        node = _merged(document, part, depth + 1, known)
+        properties = {**_map(merged, "properties"), **_map(node, "properties")}
+        required = [*_list(merged, "required"), *_list(node, "required")]
         merged = {**merged, **node}
         if properties:
             merged["properties"] = properties
@@ -219,7 +247,7 @@ class _Translation:
             del out["required"]
         elif isinstance(properties, dict):
             hidden = {n for n, p in properties.items() if isinstance(p, dict) and p.get(self.hidden) is True}
-            out["required"] = [name for name in out["required"] if name not in hidden]
+            out["required"] = [name for name in out["required"] if not (isinstance(name, str) and name in hidden)]
 
 
 def _nullable(out: Node) -> Node:
@@ -251,6 +279,8 @@ class Validator:
             try:
                 compiled = jsonschema_rs.validator_for(translated, **options)
             except (ValueError, jsonschema_rs.ValidationError) as error:
-                raise DocumentError(f"{document.origin}: a schema cannot be compiled: {error}.") from None
+                place = "/".join(map(str, getattr(error, "instance_path", [])))
+                reason = str(error).partition("\n")[0]
+                raise DocumentError(f"{document.origin}: a schema cannot be compiled: {place}: {reason}.") from None
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self.iter_errors: Callable[[Any], Any] = compiled.iter_errors
