@@ -23,6 +23,7 @@ from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Validator, shape_of
 
 SEED = 20260924
+HISTORIES = 2  # for each fuzzed request of an operation; histories are few where operations are many
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
 
@@ -51,6 +52,7 @@ def build_schema(contract: TestedContract, base_url: str, key: str, max_examples
         "cache": {"enabled": False},  # what an earlier run learned must not decide what this one does
         "suppress-health-check": ["too_slow"],  # that is the machine's fault, not the contract's
         "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},
+        "phases": {"stateful": {"generation": {"max-examples": HISTORIES * max_examples}}},
     }
     if credentials := contract.credentials(key):
         settings["auth"] = {"openapi": credentials}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mockserver.errors import DeclarationError, NoJobError
+from mockserver.errors import DeclarationError, DocumentError, NoJobError
 from mockserver.jobs.declaration import Declaration, FollowUpDeclaration, ResourceDeclaration
 from mockserver.jobs.identity import format_of
 from mockserver.jobs.lifecycle import State, complete_words
@@ -266,7 +266,12 @@ class _Reading:
         media = answer.json_media() if answer else None
         if not media or "schema" not in media[1]:
             return None
-        return find_view(self.document, self.vocabulary, media[1]["schema"], in_list)
+        try:
+            return find_view(self.document, self.vocabulary, media[1]["schema"], in_list)
+        except DocumentError as error:
+            origin = self.document.origin
+            reason = str(error).removeprefix(f"{origin}: ")
+            raise DocumentError(f"{origin}: {operation.name}: {reason}") from None
 
     def _path_place(self, operation: Operation) -> IdPlace | None:
         names = _path_parameters(operation.path)
