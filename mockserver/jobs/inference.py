@@ -1,5 +1,6 @@
 """Reading a contract: the job resources of a document, inferred from its operations and corrected by `x-job`."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,6 +40,21 @@ def read_contract(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """One kind of job while its operations are looked for: how it is called, what is declared, how it is read."""
+
+    name: str
+    wishes: ResourceDeclaration
+    retrieve: Operation
+    view: View
+
+    def holds(self, operation: Operation) -> bool:
+        """Whether an operation's path lies below the job's (`/jobs/{id}/cancel`, `/jobs/{id}:cancel`)."""
+        place = _bare(self.retrieve.path)
+        return _bare(operation.path).startswith((place + "/", place + ":"))
+
+
 @dataclass
 class _Reading:
     """One reading in progress: what has been concluded so far, and which operations have found their part."""
@@ -49,23 +65,31 @@ class _Reading:
     profiles: dict[str, Profile]
     conclusions: list[Conclusion] = field(default_factory=list)
     placed: dict[str, str] = field(default_factory=dict)
+    collections: set[str] = field(default_factory=set)
 
     def resources(self) -> tuple[JobResource, ...]:
         declared = dict(self.declaration.resources)
         found: list[JobResource] = []
-        for retrieve, view in self._retrieves():
+        retrieves = self._retrieves()
+        self.collections = {_collection(retrieve.path) for retrieve, _ in retrieves}
+        for retrieve, view in retrieves:
             name, wishes = self._claim(retrieve, declared)
-            found.append(self._resource(name, wishes, retrieve, view))
+            name = self._free_name(name, retrieve.path, [r.name for r in found])
+            found.append(self._resource(_Jobs(name, wishes, retrieve, view)))
         if declared:
             name, wishes = next(iter(declared.items()))
             raise DeclarationError(
                 f"{wishes.where} matches no job in the document. Found: {[r.name for r in found] or 'none'}. "
                 f"Name its retrieve operation; the choices are {[o.name for o in self._readers()]}."
             )
-        found = [r for r in found if r.first(Action.CREATE)]
+        for resource in [r for r in found if not r.first(Action.CREATE)]:
+            found.remove(resource)
+            for part in resource.operations:
+                del self.placed[part.operation.id]
+            self._note(f"{resource.name}", "no job", "no operation creates one", certain=False)
         if not found:
             raise NoJobError(self._why_no_job())
-        found.extend(self._records())
+        found.extend(self._records([r.name for r in found]))
         for operation in self.document.operations:
             if operation.id not in self.placed:
                 self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
@@ -100,7 +124,7 @@ class _Reading:
         for operation in self._readers():
             view = self._view(operation)
             named = bool(wanted & {operation.id, operation.name})
-            if view and (named or (view.words and "id" in view.fields and operation.path.endswith("}"))):
+            if view and (named or (view.words and "id" in view.fields and _bare(operation.path).endswith("}"))):
                 found.append((operation, view))
         return found
 
@@ -124,17 +148,29 @@ class _Reading:
                 return name, declared.pop(name)
         return noun, ResourceDeclaration()
 
-    def _resource(self, name: str, wishes: ResourceDeclaration, retrieve: Operation, view: View) -> JobResource:
-        parts = [JobOperation(retrieve, Action.RETRIEVE, view, self._path_place(retrieve))]
-        self._place(name, parts[0], "declared" if Action.RETRIEVE in wishes.operations else "reads one job by its id")
+    @staticmethod
+    def _free_name(name: str, path: str, taken: list[str]) -> str:
+        """The name, or a longer one if another kind of job has it: with the word before it in the path, then a number."""
+        if name not in taken:
+            return name
+        before = [piece for piece in _collection(path).split("/")[1:-1] if piece and "{" not in piece]
+        longer = f"{_singular(before[-1])}_{name}" if before else name
+        numbered = (f"{longer}_{number}" for number in range(2, 1000))
+        return longer if longer not in taken else next(n for n in numbered if n not in taken)
+
+    def _resource(self, jobs: "_Jobs") -> JobResource:
+        name, wishes = jobs.name, jobs.wishes
+        retrieve = JobOperation(jobs.retrieve, Action.RETRIEVE, jobs.view, self._path_place(jobs.retrieve))
+        is_declared = Action.RETRIEVE in wishes.operations
+        parts = [self._place(name, retrieve, "declared" if is_declared else "reads one job by its id")]
         for operation in self.document.operations:
-            if operation.id not in self.placed and (part := self._part(operation, retrieve, view, name, wishes)):
+            if operation.id not in self.placed and (part := self._part(operation, jobs)):
                 parts.append(part)
         if not any(p.action is Action.CREATE for p in parts):
-            parts.extend(self._creates_elsewhere(name, retrieve, wishes))
+            parts.extend(self._creates_elsewhere(jobs))
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
         self._check_places(wishes, parts)
-        words = _all_words(parts)
+        words = self._words(jobs, parts)
         self._explain(name, words, parts, wishes)
         return JobResource(
             name=name,
@@ -147,62 +183,91 @@ class _Reading:
             only_in=wishes.only_in,
         )
 
-    def _part(
-        self, operation: Operation, retrieve: Operation, view: View, name: str, wishes: ResourceDeclaration
-    ) -> JobOperation | None:
-        """The part that an operation plays for the jobs that `retrieve` reads, if it plays one."""
+    def _words(self, jobs: "_Jobs", parts: list[JobOperation]) -> dict[State, str]:
+        """The word for each state. A single word that is not understood is taken for success if that has none."""
+        words = _all_words(parts)
+        unclear = [word for word in jobs.view.unclear_words if word not in words.values()]
+        if State.SUCCEEDED not in words and len(unclear) == 1:
+            words[State.SUCCEEDED] = unclear[0]
+            self._note(
+                f"{jobs.name}: state succeeded", unclear[0], "the only word that is not understood", certain=False
+            )
+        return words
+
+    def _part(self, operation: Operation, jobs: "_Jobs") -> JobOperation | None:
+        """The part that an operation plays for some jobs, declared or inferred, if it plays one."""
+        wishes = jobs.wishes
         for action, wanted in wishes.operations.items():
             self._named(wanted, f"{wishes.where}.{action.value}: {wanted!r}")
             if wanted in (operation.id, operation.name):
-                return self._place(name, self._made(operation, action, name, wishes), "declared")
+                return self._place(jobs.name, self._made(operation, action, wishes), "declared")
         for wanted, how in wishes.follow_ups.items():
             self._named(wanted, f"{wishes.where}.follow-ups: {wanted!r}")
             if wanted in (operation.id, operation.name):
-                return self._place(name, self._follow_up(operation, retrieve, name, how), "declared")
-        collection = _collection(retrieve.path)
-        inside = operation.path.startswith(retrieve.path + "/")
-        last = operation.path.rsplit("/", 1)[-1]
-        if operation.method == "DELETE" and operation.path == retrieve.path:
-            return self._place(name, self._made(operation, Action.DELETE, name, wishes), "DELETE on the job's path")
-        if operation.method == "GET" and inside and _media_types(operation):
-            return self._place(
-                name, self._made(operation, Action.CONTENT, name, wishes), "answers with media below the job"
-            )
-        if operation.method == "GET" and operation.path == collection and self._view(operation, in_list=True):
-            return self._place(
-                name, self._made(operation, Action.LIST, name, wishes), "a list on the collection's path"
-            )
-        if operation.method == "POST" and inside and self.vocabulary.rank("operations", "cancel", last) is not None:
-            return self._place(name, self._made(operation, Action.CANCEL, name, wishes), "named for it, below the job")
-        if operation.method == "POST" and (answer := self._view(operation)):
-            same = bool(_schema_name(self, view)) and _schema_name(self, answer) == _schema_name(self, view)
-            if inside or (same and self._names_a_job(operation, retrieve, name)):
-                evidence = (
-                    "starts a job below an earlier one" if inside else "answers with the job, and names an earlier one"
-                )
-                return self._place(name, self._follow_up(operation, retrieve, name, FollowUpDeclaration()), evidence)
-            if "id" in answer.fields and (operation.path == collection or same):
-                evidence = (
-                    "POST on the collection's path" if operation.path == collection else "answers with the same job"
-                )
-                return self._place(name, self._made(operation, Action.CREATE, name, wishes), evidence)
+                return self._place(jobs.name, self._follow_up(operation, jobs, how), "declared")
+        inferred = self._inferred(operation, jobs)
+        if inferred is None:
+            return None
+        action, evidence = inferred
+        if action is Action.FOLLOW_UP:
+            return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), evidence)
+        return self._place(jobs.name, self._made(operation, action, wishes), evidence)
+
+    def _inferred(self, operation: Operation, jobs: "_Jobs") -> tuple[Action, str] | None:
+        """What an operation does to jobs, by its method, its path and its answer, and why that is concluded."""
+        path, place, collection = _bare(operation.path), _bare(jobs.retrieve.path), _collection(jobs.retrieve.path)
+        inside = jobs.holds(operation)
+        last = re.split("[/:]", path)[-1]
+        match operation.method:
+            case "DELETE" if path == place:
+                return Action.DELETE, "DELETE on the job's path"
+            case "GET" if inside and _media_types(operation):
+                return Action.CONTENT, "answers with media below the job"
+            case "GET" if path == collection and self._view(operation, in_list=True):
+                return Action.LIST, "a list on the collection's path"
+            case "POST" if inside and self.vocabulary.rank("operations", "cancel", last) is not None:
+                return Action.CANCEL, "named for it, below the job"
+            case "POST":
+                return self._starting(operation, jobs, inside)
         return None
 
-    def _creates_elsewhere(self, name: str, retrieve: Operation, wishes: ResourceDeclaration) -> list[JobOperation]:
-        """POST operations on other paths whose answer holds the id that `retrieve` wants, by the id's name."""
-        wanted = {plain(p) for p in _path_parameters(retrieve.path)[-1:]} | {plain(name) + "id"}
+    def _starting(self, operation: Operation, jobs: "_Jobs", inside: bool) -> tuple[Action, str] | None:
+        """Whether a POST starts a job, from an earlier one or not."""
+        answer = self._view(operation)
+        if answer is None:
+            return None
+        path, collection = _bare(operation.path), _collection(jobs.retrieve.path)
+        name = _schema_name(self, answer)
+        same = bool(name) and name == _schema_name(self, jobs.view) and path not in self.collections - {collection}
+        if (
+            inside
+        ):  # a pause or a comment below a job answers with an id too: what starts a job is asked for, and has a status
+            return (Action.FOLLOW_UP, "starts a job below an earlier one") if answer.words and operation.body else None
+        if same and self._names_a_job(operation, jobs):
+            return Action.FOLLOW_UP, "answers with the job, and names an earlier one"
+        if "id" in answer.fields and path == collection:
+            return Action.CREATE, "POST on the collection's path"
+        return (Action.CREATE, "answers with the same job") if "id" in answer.fields and same else None
+
+    def _creates_elsewhere(self, jobs: "_Jobs") -> list[JobOperation]:
+        """POST operations on other paths whose answer holds the id that the job is read by, by the id's name."""
+        wanted = {plain(p) for p in _path_parameters(jobs.retrieve.path)[-1:]} | {plain(jobs.name) + "id"}
         found = []
         for operation in self.document.operations:
             if operation.method == "POST" and operation.id not in self.placed and "{" not in operation.path:
                 view = self._view(operation)
                 id_field = plain("".join(view.fields["id"][0])) if view and "id" in view.fields else ""
                 if id_field in wanted or (id_field == "id" and "id" in wanted):
-                    part = self._made(operation, Action.CREATE, name, wishes)
-                    found.append(self._place(name, part, f"its answer holds {id_field!r}, which the job is read by"))
+                    part = self._made(operation, Action.CREATE, jobs.wishes)
+                    found.append(
+                        self._place(jobs.name, part, f"its answer holds {id_field!r}, which the job is read by")
+                    )
         return found
 
-    def _made(self, operation: Operation, action: Action, name: str, wishes: ResourceDeclaration) -> JobOperation:
+    def _made(self, operation: Operation, action: Action, wishes: ResourceDeclaration) -> JobOperation:
         view = self._view(operation, in_list=action is Action.LIST)
+        if action is Action.LIST and view is None:
+            raise DeclarationError(f"{wishes.where}.list: the answer of {operation.name} holds no list of jobs.")
         place = None if action in (Action.CREATE, Action.LIST) else self._path_place(operation)
         part = JobOperation(operation, action, view, place)
         if action is Action.CONTENT:
@@ -210,10 +275,8 @@ class _Reading:
             part = replace(part, variant_parameter=parameter, variants={**variants, **wishes.variants})
         return part
 
-    def _follow_up(
-        self, operation: Operation, retrieve: Operation, name: str, how: FollowUpDeclaration
-    ) -> JobOperation:
-        place = IdPlace("body", how.source) if how.source else self._names_a_job(operation, retrieve, name)
+    def _follow_up(self, operation: Operation, jobs: "_Jobs", how: FollowUpDeclaration) -> JobOperation:
+        place = IdPlace("body", how.source) if how.source else self._names_a_job(operation, jobs)
         if place is None:
             raise DeclarationError(
                 f"{self.document.origin}: x-job: follow-up {operation.id!r}: no field names the earlier job. "
@@ -221,10 +284,10 @@ class _Reading:
             )
         return JobOperation(operation, Action.FOLLOW_UP, self._view(operation), place, how.sums, how.links_source)
 
-    def _names_a_job(self, operation: Operation, retrieve: Operation, name: str) -> IdPlace | None:
-        if operation.path.startswith(retrieve.path + "/"):
+    def _names_a_job(self, operation: Operation, jobs: "_Jobs") -> IdPlace | None:
+        if jobs.holds(operation):
             return self._path_place(operation)
-        wanted = {plain(p) for p in _path_parameters(retrieve.path)} | {plain(name) + "id"}
+        wanted = {plain(p) for p in _path_parameters(jobs.retrieve.path)} | {plain(jobs.name) + "id"}
         wanted |= set(self.vocabulary.ranks["roles"]["source"])
         wanted.discard("id")
         for media in operation.body.values():
@@ -232,23 +295,23 @@ class _Reading:
                 return IdPlace("body", pointer)
         return None
 
-    def _records(self) -> Iterable[JobResource]:
+    def _records(self, taken: list[str]) -> Iterable[JobResource]:
         """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
         for operation in self._readers():
             view = self._view(operation)
-            if operation.id in self.placed or not view or "id" not in view.fields or not operation.path.endswith("}"):
+            is_free = operation.id not in self.placed and _bare(operation.path).endswith("}")
+            if not view or "id" not in view.fields or not is_free:
                 continue
             collection = _collection(operation.path)
-            maker = next((o for o in self.document.operations if o.method == "POST" and o.path == collection), None)
-            made = self._view(maker) if maker and maker.id not in self.placed else None
+            posts = (o for o in self.document.operations if o.method == "POST" and _bare(o.path) == collection)
+            maker = next((o for o in posts if o.id not in self.placed), None)
+            made = self._view(maker) if maker else None
             if maker and made and "id" in made.fields:
-                name = _singular(collection.rsplit("/", 1)[-1])
+                name = self._free_name(_singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
+                taken.append(name)
+                reader = JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation))
                 parts = [
-                    self._place(
-                        name,
-                        JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation)),
-                        "reads a record",
-                    ),
+                    self._place(name, reader, "reads a record"),
                     self._place(name, JobOperation(maker, Action.CREATE, made), "makes a record"),
                 ]
                 id_format = self._id_format(name, parts)
@@ -422,9 +485,15 @@ def _path_parameters(path: str) -> list[str]:
     return [piece.split("}")[0] for piece in path.split("{")[1:]]
 
 
+def _bare(path: str) -> str:
+    """A path as it is compared: parameters without their names, no slash at the end."""
+    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
+
+
 def _collection(path: str) -> str:
-    """The path that a job's path hangs below: all but the last `{parameter}` and what follows it."""
-    return path[: path.rindex("{")].rstrip("/") if "{" in path else path
+    """The bare path that a job's path hangs below: all but the last parameter and what follows it."""
+    bare = _bare(path)
+    return bare[: bare.rindex("{")].rstrip("/") if "{" in bare else bare
 
 
 def _singular(noun: str) -> str:
