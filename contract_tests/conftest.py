@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from contract_tests.contract import TestedContract, load_contract
+from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.simulator import simulator
 from mockserver.loading.providers import bundled_names
 
@@ -18,7 +18,7 @@ SUMMARY = "contract"  # the property of a test's report that holds a line for th
 class Target:
     """A contract and the service that is to keep it."""
 
-    contract: TestedContract
+    contract: ContractUnderTest
     base_url: str
     key: str
 
@@ -41,6 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    name = config.getoption("--key-env")
+    if name and not os.environ.get(name):
+        raise pytest.UsageError(f"--key-env: the environment variable {name} is not set.")
+    if config.getoption("--base-url") and len(_specs(config)) != 1:
+        raise pytest.UsageError("--base-url needs one --spec: the contract that this service is to keep.")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "spec" in metafunc.fixturenames:
         metafunc.parametrize("spec", _specs(metafunc.config))
@@ -58,22 +66,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def key(pytestconfig: pytest.Config) -> str:
     """The API key that is sent."""
     name = pytestconfig.getoption("--key-env")
-    if name and not os.environ.get(name):
-        raise pytest.UsageError(f"--key-env: the environment variable {name} is not set.")
     return os.environ[name] if name else KEY
 
 
 @pytest.fixture(scope="session")
 def base_urls(pytestconfig: pytest.Config, key: str) -> Iterator[Mapping[str, str]]:
-    """The base URL of each provider that is checked, by its name."""
+    """The base URL of each contract that is checked, by its name."""
     specs, url = _specs(pytestconfig), pytestconfig.getoption("--base-url")
-    if not url:
-        with simulator(specs, key) as urls:
-            yield urls
-    elif len(specs) == 1:
+    if url:
         yield {load_contract(specs[0]).name: url}
     else:
-        raise pytest.UsageError("--base-url needs one --spec: the contract that this service is to keep.")
+        with simulator(specs, key) as urls:
+            yield urls
 
 
 @pytest.fixture

@@ -1,38 +1,26 @@
 """A spec as the checks see it: its document with the links that its jobs imply, and refusals that can be told apart."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from contract_tests.refusals import Refusals
 from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.loading.providers import load_provider
 from mockserver.openapi.document import Document, Node
 from mockserver.openapi.schema import Validator, shape_of
-from mockserver.provider import Provider
-
-HAPPY = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT}
 
 
 @dataclass(frozen=True, slots=True)
-class TestedContract:
-    """A provider with the document that describes its answers as `Refusals.shown_status` shows them."""
+class ContractUnderTest:
+    """A provider's contract. `document` describes answers under the statuses that `refusals` shows for them."""
 
-    __test__ = False  # not a class of tests, whatever pytest makes of its name
-
-    provider: Provider
+    name: str
     document: Document
+    parts: tuple[JobOperation, ...]
     refusals: Refusals
-
-    @property
-    def name(self) -> str:
-        return self.provider.name
-
-    def parts(self, *actions: Action) -> Iterator[JobOperation]:
-        """The operations that do one of these things to jobs; all of them if none is given."""
-        for resource in self.provider.contract.resources:
-            yield from (part for part in resource.operations if not actions or part.action in actions)
+    vocabulary: Vocabulary
 
     def credentials(self, key: str) -> dict[str, dict[str, str]]:
         """The key as each security scheme wants it: schemathesis' `auth.openapi`."""
@@ -40,7 +28,7 @@ class TestedContract:
         return {name: _credential(self.document.resolve(scheme), key) for name, scheme in schemes.items()}
 
 
-def load_contract(spec: str) -> TestedContract:
+def load_contract(spec: str) -> ContractUnderTest:
     """The contract of a bundled provider's name, a folder or a file. Raises MockserverError."""
     provider = load_provider(spec)
     contract = provider.contract
@@ -50,7 +38,8 @@ def load_contract(spec: str) -> TestedContract:
         _tell_refusals_apart(document, refusals, str(status))
     for resource in contract.resources:
         _add_links(document, resource)
-    return TestedContract(provider, document, refusals)
+    parts = tuple(part for resource in contract.resources for part in resource.operations)
+    return ContractUnderTest(provider.name, document, parts, refusals, contract.vocabulary)
 
 
 def _credential(scheme: Node, key: str) -> dict[str, str]:
@@ -68,15 +57,14 @@ def _add_links(document: Document, resource: JobResource) -> None:
     And from a list to create: schemathesis begins histories with what it holds for likely to succeed, and it holds
     a create that takes the id of something unknown (a group, say) for unlikely.
     """
+    by_id = [part for part in resource.operations if part.id_place]
+    creates = [part for part in resource.operations if part.action is Action.CREATE]
     for part in resource.operations:
         answer, id = part.operation.success(), _told_id(part)
-        takers = [
-            t for t in resource.operations if t.id_place or (part.action, t.action) == (Action.LIST, Action.CREATE)
-        ]
-        if answer and id:
-            operation = document.find(part.operation.name)
-            assert operation is not None  # the document is a copy of the one that the part was read from
-            links = {f"{part.operation.id} to {taker.operation.id}": _link(taker, id) for taker in takers}
+        operation = document.find(part.operation.name)
+        if answer and id and operation:
+            targets = [*by_id, *creates] if part.action is Action.LIST else by_id
+            links = {f"{part.operation.id} to {target.operation.id}": _link(target, id) for target in targets}
             responses = operation.raw["responses"]
             responses[answer.status] = {**document.resolve(responses[answer.status]), "links": links}
 
@@ -91,16 +79,16 @@ def _told_id(part: JobOperation) -> str:
     return "$response.body#/" + "/".join("0" if token == "*" else token for token in pointer)
 
 
-def _link(taker: JobOperation, id: str) -> Node:
+def _link(target: JobOperation, id: str) -> Node:
     """A link that puts an id where an operation takes it, if it takes one."""
-    path = taker.operation.path.replace("~", "~0").replace("/", "~1")
-    link: Node = {"operationRef": f"#/paths/{path}/{taker.operation.method.lower()}"}
-    if taker.id_place is None:
+    path = target.operation.path.replace("~", "~0").replace("/", "~1")
+    link: Node = {"operationRef": f"#/paths/{path}/{target.operation.method.lower()}"}
+    if target.id_place is None:
         return link
-    if taker.id_place.place != "body":
-        return {**link, "parameters": {f"{taker.id_place.place}.{taker.id_place.pointer[0]}": id}}
+    if target.id_place.place != "body":
+        return {**link, "parameters": {f"{target.id_place.place}.{target.id_place.pointer[0]}": id}}
     body: Any = id
-    for token in reversed(taker.id_place.pointer):
+    for token in reversed(target.id_place.pointer):
         body = {token: body}
     return {**link, "requestBody": body}
 

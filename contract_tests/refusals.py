@@ -34,10 +34,8 @@ class Refusals:
 
     def shown_status(self, status: int, body: Any) -> int:
         """The status that says what an answer is: its own, unless it is a refusal under the status of a success."""
-        if status not in self.success_statuses:
-            return status
         fitting = (rule for rule in self._rules.values() if rule.status == status and _can_be(rule, body))
-        return next((rule.shown for rule in fitting), status)
+        return next((rule.shown for rule in fitting), status) if status in self.success_statuses else status
 
     def kinds(self, shown_status: int, body: Any) -> set[str]:
         """The kinds of refusal that an answer can be. Several, where a contract gives them the same face."""

@@ -25,15 +25,19 @@ class Finding:
 
     def __str__(self) -> str:
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return (
-            f"{self.operation}: {self.check}: {self.title}{times}\n{_indented(self.message, self.request, self.answer)}"
-        )
+        details = _indented(self.message, self.request, self.answer)
+        return f"{self.operation}: {self.check}: {self.title}{times}\n{details}"
 
 
 @dataclass(slots=True)
 class Run:
-    """What came of a run. `requests` and `successes` count requests and 2xx answers by operation."""
+    """What came of a run. `requests` and `successes` count requests and 2xx answers by operation.
 
+    `sent` counts all requests, those with methods that a path does not have included; `excused` the failures that
+    were taken for none, by reason.
+    """
+
+    sent: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     successes: Counter[str] = field(default_factory=Counter)
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
@@ -44,7 +48,7 @@ class Run:
     def __str__(self) -> str:
         answered = f"{len(self.successes)} of {len(self.requests)} operations answered with 2xx"
         excused = ", ".join(f"{count} × {reason}" for reason, count in self.excused.items()) or "nothing"
-        return f"{self.requests.total()} requests in {self.seconds:.1f} s; {answered}; excused: {excused}"
+        return f"{self.sent} requests in {self.seconds:.1f} s; {answered}; excused: {excused}"
 
     def take(self, event: events.EngineEvent) -> None:
         """Add what an event tells."""
@@ -57,11 +61,12 @@ class Run:
                 self.errors.append(f"schemathesis failed: {event.exception!r}")
             case events.EngineFinished():
                 self.seconds = event.running_time
-                self.errors += [f"{failure}" for failure in event.failures]
+                self.errors += map(str, event.failures)
                 if event.stop_reason is not StopReason.COMPLETED:
                     self.errors.append(f"stopped early: {event.stop_reason}")
 
     def _take_scenario(self, recorder: ScenarioRecorder) -> None:
+        self.sent += len(recorder.interactions)
         for id, interaction in recorder.interactions.items():
             case = recorder.cases[id].value
             if case.method != case.operation.method.upper():

@@ -16,7 +16,7 @@ from schemathesis.transport import SerializationContext
 from schemathesis.transport.requests import REQUESTS_TRANSPORT, RequestsTransport, multipart_serializer
 from schemathesis.transport.serialization import Binary
 
-from contract_tests.contract import TestedContract
+from contract_tests.contract import ContractUnderTest
 from contract_tests.refusals import Refusals
 from mockserver.jobs.resource import Action
 from mockserver.openapi.document import Document
@@ -31,7 +31,7 @@ NOT_NOW = {"not_ready", "failed_content", "expired_content"}
 class ContractSchema(OpenApiSchema):
     """A schema with a transport of its own: a hook would miss the requests that checks send by themselves."""
 
-    def __init__(self, contract: TestedContract, config: schemathesis.Config) -> None:
+    def __init__(self, contract: ContractUnderTest, config: schemathesis.Config) -> None:
         root = contract.document.root
         super().__init__(root, config.projects.get(root))
         self.excuses = Excuses(contract)
@@ -43,7 +43,7 @@ class ContractSchema(OpenApiSchema):
         return self._transport
 
 
-def build_schema(contract: TestedContract, base_url: str, key: str, max_examples: int) -> ContractSchema:
+def build_schema(contract: ContractUnderTest, base_url: str, key: str, max_examples: int) -> ContractSchema:
     """The schema that the engine runs. All checks are on; `max_examples` are fuzzed for each operation."""
     settings: dict[str, Any] = {
         "base-url": base_url,
@@ -70,7 +70,8 @@ class _Transport(RequestsTransport):
 
     def send(self, case: Case[Any], **kwargs: Any) -> Response:
         response = super().send(case, **kwargs)
-        response.status_code = self._refusals.shown_status(response.status_code, _json(response))
+        if response.status_code in self._refusals.success_statuses:
+            response.status_code = self._refusals.shown_status(response.status_code, _json(response))
         return response
 
 
@@ -98,12 +99,11 @@ def _json(response: Response) -> Any:
 class Excuses:
     """Failures that are none, since a schema cannot say all that an answer depends on. `given` counts them."""
 
-    def __init__(self, contract: TestedContract) -> None:
+    def __init__(self, contract: ContractUnderTest) -> None:
         self.given: Counter[str] = Counter()
         self._contract = contract
-        parts = list(contract.parts())
-        self._actions = {part.operation.name: part.action for part in parts}
-        self._named_in_bodies = {p.operation.name for p in parts if p.id_place and p.id_place.place == "body"}
+        self._actions = {part.operation.name: part.action for part in contract.parts}
+        self._named_in_bodies = {p.operation.name for p in contract.parts if p.id_place and p.id_place.place == "body"}
 
     def is_fault(self, context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
         """Whether a failure stands: schemathesis' hook `filter_failure`."""
@@ -125,12 +125,13 @@ class Excuses:
 
     def _came_at_the_wrong_time(self, case: Case[Any], response: Response) -> bool:
         """A job that has no result, not yet or no more, is there all the same, and so was the request for it valid."""
-        kinds = self._contract.refusals.kinds(response.status_code, _json(response))
-        return self._actions.get(case.operation.label) in FINISHED_JOB_WANTED and not kinds.isdisjoint(NOT_NOW)
+        if self._actions.get(case.operation.label) not in FINISHED_JOB_WANTED:
+            return False
+        return not self._contract.refusals.kinds(response.status_code, _json(response)).isdisjoint(NOT_NOW)
 
     def _has_a_cursor(self, case: Case[Any]) -> bool:
         """A cursor that nobody was given may be refused. (Made-up ids elsewhere get a 404, which passes by itself.)"""
-        cursor = self._contract.provider.contract.vocabulary.best("paging", "after", list(case.query))
+        cursor = self._contract.vocabulary.best("paging", "after", list(case.query))
         return self._actions.get(case.operation.label) is Action.LIST and cursor is not None
 
     def _is_valid_as_a_form(self, case: Case[Any]) -> bool:
@@ -152,7 +153,7 @@ def _as_sent(document: Document, schema: Any, body: dict[str, Any]) -> dict[str,
     for name, value in body.items():
         lone = value[0] if isinstance(value, list) and len(value) == 1 else value
         # Of a file the validator knows no more than that it is text.
-        text = "" if isinstance(lone, (bytes, Binary)) else lone if isinstance(lone, str) else dumps(lone)
+        text = "" if isinstance(lone, (bytes, Binary)) else lone if isinstance(lone, str) else dumps(lone, default=str)
         if lone != []:
             is_text = Validator(document, properties.get(name, {}), "request").is_valid(text)
             sent[name] = text if is_text and not isinstance(lone, list) else lone

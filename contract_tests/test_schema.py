@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from contract_tests.conftest import SUMMARY, Target
-from contract_tests.contract import TestedContract
+from contract_tests.contract import ContractUnderTest
 from contract_tests.run import Run, run
 from contract_tests.schema import build_schema
 
@@ -22,7 +22,7 @@ def test_every_operation_answers_as_its_document_says(
         pytest.fail("\n\n".join([count, *problems]), pytrace=False)
 
 
-def _unproven(contract: TestedContract, result: Run) -> Iterator[str]:
+def _unproven(contract: ContractUnderTest, result: Run) -> Iterator[str]:
     """What a run without failures would say nothing about."""
     for operation in contract.document.operations:
         if not result.requests[operation.name]:

@@ -129,6 +129,8 @@ def test_the_published_openai_document_is_enough_by_itself() -> None:
     done = service.get(f"/videos/{job['id']}").json()
     assert (done["status"], done["seconds"], done["progress"]) == ("completed", "8", 100)
     assert service.get(f"/videos/{job['id']}/content").headers["content-type"] == "video/mp4"
+    later = service.post("/videos", json={"prompt": "y"}).json()
+    assert [job["id"] for job in service.get("/videos").json()["data"]] == [later["id"], job["id"]]
     refused = service.get("/videos/nobody")
     assert (refused.status_code, refused.headers["content-type"]) == (404, "application/problem+json")
 

@@ -93,7 +93,7 @@ def test_the_job_that_finished_first_makes_room(steps: list[tuple[str, int]], mo
     for number, (step, value) in enumerate(steps):
         chosen = list(kept.values())[value % len(kept)] if kept else None
         if step == "wait":
-            now += value
+            now += value / 2
         elif step == "remove" and chosen:
             store.remove(chosen.id)
             del kept[chosen.id]

@@ -318,6 +318,7 @@ def test_good_parameters(own: Service, query: str, headers: dict[str, str]) -> N
         ("done=1", {}, "done"),
         ("tag=z", {}, "tag[0]"),
         ("tag=a,b", {}, "tag[0]"),
+        ("tag[]=a&tag[]=z", {}, "tag[1]"),
         ("n=1,z", {}, "n[1]"),
         ("p=a%7C2", {}, "p[0]"),
         ("filter[state]=off", {}, "filter.state"),

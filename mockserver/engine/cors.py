@@ -15,7 +15,7 @@ def add_cors(headers: RawHeaders) -> None:
 def preflight(request: Request, allowed: list[str]) -> Response:
     """The answer to OPTIONS: what is allowed here, for people and for browsers."""
     methods = ", ".join(allowed).encode()
-    headers: RawHeaders = [(b"allow", methods), (b"content-length", b"0")]
+    headers: RawHeaders = [(b"allow", methods)]
     if b"access-control-request-method" in request.headers:
         wanted = request.headers.get(b"access-control-request-headers", b"*")
         headers += [

@@ -10,7 +10,7 @@ from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.cors import add_cors, preflight
 from mockserver.engine.operations import Context, Handler, compile_handler, require_result
-from mockserver.engine.refusal import Refusal, Refuser
+from mockserver.engine.refusal import Refusal, Refuser, plain_response
 from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
@@ -98,24 +98,30 @@ class Engine:
         except _Answered as answered:
             response = answered.response
         except Refusal as refusal:
-            response = self._refuser.respond(refusal, operation, self._clock.now(), request_id)
+            response = self._refused(refusal, operation, request_id)
         except Exception as error:
             if self._on_error:
                 self._on_error(error, request)
             internal = Refusal("internal", "The simulator failed on this request; its log says why.")
-            response = self._refuser.respond(internal, operation, self._clock.now(), request_id)
-        if self._request_id_header:
-            response.headers.append((self._request_id_header, request_id))
-        if b"origin" in request.headers:
-            add_cors(response.headers)
-        return response
+            response = self._refused(internal, operation, request_id)
+        return self._finished(response, request.headers, request_id)
 
     def refuse(self, headers: Mapping[bytes, bytes], kind: str, message: str) -> Response:
         """A refusal that is decided before the request is whole: too large, too slow."""
         self._requests += 1
         request_id = b"req_%016x" % self._requests
         refusal = Refusal(kind, message, headers=[(b"connection", b"close")])
-        response = self._refuser.respond(refusal, None, self._clock.now(), request_id)
+        return self._finished(self._refused(refusal, None, request_id), headers, request_id)
+
+    def _refused(self, refusal: Refusal, operation: Operation | None, request_id: bytes) -> Response:
+        """A refusal in the provider's shape; in the plainest there is if that cannot be made of the contract."""
+        try:
+            return self._refuser.respond(refusal, operation, self._clock.now(), request_id)
+        except (DocumentError, TypeError, ValueError):
+            return plain_response(refusal)
+
+    def _finished(self, response: Response, headers: Mapping[bytes, bytes], request_id: bytes) -> Response:
+        """The response with the headers that all answers have."""
         if self._request_id_header:
             response.headers.append((self._request_id_header, request_id))
         if b"origin" in headers:

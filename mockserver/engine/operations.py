@@ -14,8 +14,8 @@ from mockserver.engine.paging import Paging
 from mockserver.engine.refusal import Refusal, Violation
 from mockserver.engine.rendering import Field, Scene, compile_answer, request_properties
 from mockserver.engine.results import ResultFacts
-from mockserver.engine.sampling import sample
-from mockserver.engine.security import KeyPolicy, compile_security
+from mockserver.engine.sampling import MAX_INTEGER, sample
+from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
 from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader, without_files
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
@@ -23,6 +23,7 @@ from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
+from mockserver.jobs.vocabulary import plain
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation, is_json
 from mockserver.openapi.schema import shape_of
@@ -61,7 +62,7 @@ class Context:
     def owned(self, id: Any, owner: str, kind: str) -> Job:
         """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
         job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
-        if job is None or job.owner != owner or job.kind != kind:
+        if job is None or job.kind != kind or (job.owner != owner and ANYONE not in (owner, job.owner)):
             message = (
                 f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
             )
@@ -73,7 +74,11 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     """The handler of an operation: authorize, read, act."""
     document = context.contract.document
     authorize = compile_security(document, operation, context.policy)
-    read = RequestReader(document, operation).read
+    part = next(
+        (p for r in context.contract.resources for p in r.operations if p.operation.name == operation.name), None
+    )
+    # What a follow-up leaves out comes from its source, not from the contract's defaults.
+    read = RequestReader(document, operation, fill=part is None or part.action is not Action.FOLLOW_UP).read
     act = _act(operation, context)
 
     def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
@@ -100,8 +105,7 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     make_id = id_maker(resource.id_format)
     kept = _kept_inputs(context, resource)
     can_fail = State.FAILED in resource.words
-    models = set(context.contract.vocabulary.ranks["inputs"]["model"])
-    model_field = next((n for n in kept if n.lower() in models), "")
+    model_field = context.contract.vocabulary.best("inputs", "model", sorted(kept)) or ""
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
     usual = _usual_inputs(context, resource, kept) if part.id_place else {}
@@ -224,16 +228,15 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
     headers: RawHeaders = []
     body = b""
     if media:
-        node = media[1]
-        examples = [e["value"] for e in (node.get("examples") or {}).values() if isinstance(e, dict) and "value" in e]
-        value = node["example"] if "example" in node else examples[0] if examples else None
-        if value is None and "example" not in node:
-            value = sample(context.contract.document, node.get("schema"))
-        body = orjson.dumps(value)
+        document = context.contract.document
+        examples = document.examples(media[1])
+        body = orjson.dumps(examples[0] if examples else sample(document, media[1].get("schema")))
         headers = [(b"content-type", media[0].encode())]
+    if status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        return Response(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+        return Response(status, [*headers], body)
 
     return act
 
@@ -257,7 +260,8 @@ class _Answer:
 
     def __init__(self, context: Context, resource: JobResource, part: JobOperation) -> None:
         self._render: Field | None = compile_answer(context.contract, resource, part, context.results)
-        self._status = _status(part.operation) if self._render else 204
+        self._status = _status(part.operation)
+        self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
         poll_header = context.contract.headers.get("poll-after", "")
         self._poll: RawHeaders = []
         if poll_header and resource.lifecycle:
@@ -271,13 +275,15 @@ class _Answer:
     def render(self, scene: Scene, headers: RawHeaders) -> Response:
         """The answer with these further headers."""
         if self._render is None:
-            return Response(self._status, [*headers], b"")
+            return Response(self._status, [*self._no_body, *headers], b"")
         body = orjson.dumps(self._render(scene))
         return Response(self._status, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
 
 
 def _status(operation: Operation) -> int:
     success = operation.success()
+    if success is None and not operation.answers:
+        return 204
     return int(success.status) if success and success.status.isdigit() else 200
 
 
@@ -317,14 +323,14 @@ def _inherit(earlier: Job, inputs: dict[str, Any], part: JobOperation) -> dict[s
     for name in part.sums:
         try:
             merged[name] = _sum(earlier.inputs.get(name, 0), inputs.get(name, 0))
-        except ValueError:
+        except (TypeError, ValueError):
             continue  # one of them is no number: the request's own stands
     return merged
 
 
 def _sum(first: Any, second: Any) -> Any:
     total = float(first) + float(second)
-    number = int(total) if total.is_integer() else total
+    number = int(total) if total.is_integer() and abs(total) < MAX_INTEGER else total
     return str(number) if isinstance(second, str) else number
 
 
@@ -341,17 +347,26 @@ def require_result(job: Job, now: float) -> None:
         raise Refusal("expired_content", f"The result of {job.id} has expired.", id=job.id)
 
 
-def _kept_inputs(context: Context, resource: JobResource) -> frozenset[str]:
-    """The request fields that an answer may repeat or that shape the result; nothing else of a request is kept."""
+def _kept_inputs(context: Context, resource: JobResource) -> dict[str, int]:
+    """The request fields that an answer may repeat or that shape the result, with how long a text of each may be.
+
+    Nothing else of a request is kept. The contract's own limit counts where it has one.
+    """
     requested = request_properties(context.contract, resource)
-    shown = {"".join(c for c in key if c.isalnum()).lower() for key in _answered_names(context, resource)}
-    vocabulary = context.contract.vocabulary
-    shaping = {word for words in vocabulary.ranks["inputs"].values() for word in words}
+    shown = {plain(name) for name in _answered_names(context, resource)}
+    shaping = {word for words in context.contract.vocabulary.ranks["inputs"].values() for word in words}
     declared = {pointer[0] for pointer in resource.echo.values()}
-    return frozenset(n for key, names in requested.items() for n in names if key in shown | shaping or n in declared)
+    limits: dict[str, int] = {}
+    for part in resource.operations:
+        for media in part.operation.body.values():
+            for name, sub in shape_of(context.contract.document, media.get("schema")).properties.items():
+                longest = shape_of(context.contract.document, sub).get("maxLength")
+                limits[name] = max(limits.get(name, 0), longest if isinstance(longest, int) else MAX_TEXT)
+    names = [n for key, names in requested.items() for n in names if key in shown | shaping or n in declared]
+    return {name: limits.get(name, MAX_TEXT) for name in names}
 
 
-def _usual_inputs(context: Context, resource: JobResource, kept: frozenset[str]) -> dict[str, Any]:
+def _usual_inputs(context: Context, resource: JobResource, kept: Mapping[str, int]) -> dict[str, Any]:
     """The defaults of the requests that start jobs: what a job made from an uploaded file has instead of a source's."""
     usual: dict[str, Any] = {}
     for part in resource.operations:
@@ -377,7 +392,7 @@ def _answered_names(context: Context, resource: JobResource) -> set[str]:
     return found
 
 
-def _keep(body: Any, kept: frozenset[str], size: int) -> dict[str, Any]:
+def _keep(body: Any, kept: Mapping[str, int], size: int) -> dict[str, Any]:
     """The fields to keep. Raises Refusal for a text that is longer than this server keeps. `size` is the raw body's."""
     if not isinstance(body, dict):
         return {}
@@ -392,10 +407,10 @@ def _keep(body: Any, kept: frozenset[str], size: int) -> dict[str, Any]:
         if name not in kept or value is None or isinstance(value, UploadedFile):
             continue
         if isinstance(value, str):
-            if len(value) > MAX_TEXT:
+            if len(value) > kept[name]:
                 if value.startswith("data:"):
                     continue  # an image sent inline is as little kept as one that was uploaded
-                violation = Violation("body", name, "maxLength", f"{len(value)} characters", f"at most {MAX_TEXT}")
+                violation = Violation("body", name, "maxLength", f"{len(value)} characters", f"at most {kept[name]}")
                 raise Refusal("invalid_request", violation.text, violations=(violation,))
         elif isinstance(value, (dict, list)):
             value = without_files(value)

@@ -48,10 +48,14 @@ class Paging:
         self._number = vocabulary.best("paging", "page", names)
         self._order = vocabulary.best("paging", "order", names)
         self._size = vocabulary.best("paging", "limit", [n for n in names if n != self._after])
+        self._offset = vocabulary.best("paging", "offset", names)
+        self._base = 1
         self._default = DEFAULT_SIZE
         for parameter in operation.parameters:
+            shape = shape_of(document, parameter.schema)
+            if parameter.name == self._number and 0 in (shape.number("minimum"), shape.number("default")):
+                self._base = 0
             if parameter.name == self._size:
-                shape = shape_of(document, parameter.schema)
                 most = shape.number("maximum")
                 usual = min(DEFAULT_SIZE, DEFAULT_SIZE if most is None else most)
                 self._default = _whole(shape.number("default") or usual, DEFAULT_SIZE)
@@ -64,9 +68,14 @@ class Paging:
         )
         total = store.count(owner, kind)
         if self._number:
-            number = _whole(query.get(self._number), 1)
-            jobs = store.page(owner, kind, descending, None, max(number - 1, 0) * size, size)
-            return Page(jobs, total, number, size, number * size < total)
+            number = _whole(query.get(self._number), self._base)
+            skip = max(number - self._base, 0) * size
+            jobs = store.page(owner, kind, descending, None, skip, size)
+            return Page(jobs, total, number, size, skip + size < total)
+        if self._offset:
+            skip = _whole(query.get(self._offset), 0)
+            jobs = store.page(owner, kind, descending, None, skip, size)
+            return Page(jobs, total, skip // size + 1 if size else 1, size, skip + size < total)
         cursor = str(query.get(self._after) or "") if self._after else ""
         after = None
         if cursor:

@@ -1,8 +1,7 @@
 """Saying no in the provider's own words: every refusal is a kind, a message, and a body built from a template."""
 
 import re
-from collections.abc import Callable
-from http import HTTPStatus
+from http.client import responses
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,6 +15,8 @@ from mockserver.openapi.schema import Shape, shape_of
 
 MAX_MESSAGE = 2000  # characters; a request can break a schema in very many places
 MAX_LISTED = 20
+_PROBLEM = {"type": "about:blank"}  # RFC 9457: the status says it all
+MAX_LEVELS = 6  # objects inside an error; a schema that holds itself is cut off there
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -86,22 +87,32 @@ class Refuser:
         """The response in the provider's shape. `now` is in seconds since the epoch."""
         status, template, media_type = self._template(refusal.kind, operation)
         first = refusal.violations[0] if refusal.violations else None
-        codes = self._contract.codes
-        values = {
+        values: dict[str, Any] = {
             "message": refusal.message,
             "param": first.field if first and first.field else None,
             "field": first.field if first else "",
-            "code": codes.get(first.kind, codes.get("default", refusal.kind)) if first else refusal.kind,
+            "code": self._code(first, refusal.kind),
+            "place": first.place if first else refusal.kind,
             "found": first.found if first else None,
             "id": refusal.id,
             "kind": refusal.kind,
             "now_ms": int(now * 1000),
             "request_id": request_id.decode(),
             "violations": [v._asdict() for v in refusal.violations[:MAX_LISTED]],
+            "each": [
+                {"message": v.text, "param": v.field, "field": v.field, "place": v.place, "code": self._code(v, v.kind)}
+                for v in refusal.violations[:MAX_LISTED]
+            ]
+            or [{}],
         }
         body = orjson.dumps(_fill(template, values))
         headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *refusal.headers]
         return Response(status, headers, body)
+
+    def _code(self, violation: Violation | None, kind: str) -> str:
+        """The provider's code for a violation; without one, or where none is declared, the kind."""
+        codes = self._contract.codes
+        return codes.get(violation.kind, codes.get("default", kind)) if violation else kind
 
     def _template(self, kind: str, operation: Operation | None) -> tuple[int, Any, bytes]:
         key = (kind, operation.name if operation else "")
@@ -114,16 +125,16 @@ class Refuser:
         declared = self._contract.refusals
         default = declared.get("default", RefusalRule(None, None))
         rule = declared.get(kind, default)
-        status = rule.status or default.status or REFUSALS[kind]
+        status = rule.status or default.status or _usual_status(kind, operation)
         body = rule.body if rule.body is not None else default.body
         if body is not None:
             return status, body, b"application/json"
         if media := self._declared_error(operation, status):
-            filler = _template_filler(self._contract, status)
-            return status, filler(shape_of(self._contract.document, media[1]["schema"])), media[0].encode()
+            template = _Template(self._contract, status).of(shape_of(self._contract.document, media[1]["schema"]))
+            return status, template, media[0].encode()
         problem = {
-            "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
+            **_PROBLEM,
+            "title": responses.get(status, "Refused"),
             "status": status,
             "detail": "{message}",
             "violations": "{violations}",
@@ -131,12 +142,33 @@ class Refuser:
         return status, problem, b"application/problem+json"
 
     def _declared_error(self, operation: Operation | None, status: int) -> tuple[str, Node] | None:
-        """The media type and node of the error that is declared nearest: for the status, the operation, or anywhere."""
+        """The media type and node of the nearest declared error: for the status, for the operation, or anywhere."""
         operations = ([operation] if operation else []) + self._contract.document.operations
-        answers = [answer for candidate in operations if (answer := candidate.answer_for(status))]
-        answers += [a for candidate in operations for a in candidate.answers if a.status.startswith("4")]
-        found = (answer.json_media() for answer in answers if not answer.status.startswith("2"))
-        return next((media for media in found if media and "schema" in media[1]), None)
+        pairs = [(o, answer) for o in operations if (answer := o.answer_for(status))]
+        pairs += [(o, answer) for o in operations for answer in o.answers if answer.status.startswith("4")]
+        errors = (answer.json_media() for o, answer in pairs if answer is not o.success())
+        return next((media for media in errors if media and "schema" in media[1]), None)
+
+
+def _usual_status(kind: str, operation: Operation | None) -> int:
+    """The status of a kind; 422 for an invalid request where the operation declares that and not 400."""
+    declared = {answer.status for answer in operation.answers} if operation else set()
+    return 422 if kind == "invalid_request" and "422" in declared and "400" not in declared else REFUSALS[kind]
+
+
+def plain_response(refusal: Refusal) -> Response:
+    """A refusal as RFC 9457 problem details, whatever the contract says."""
+    status = REFUSALS[refusal.kind]
+    body = orjson.dumps({**_PROBLEM, "title": responses[status], "status": status, "detail": refusal.message})
+    length = (b"content-length", b"%d" % len(body))
+    return Response(status, [(b"content-type", b"application/problem+json"), length, *refusal.headers], body)
+
+
+class _PerViolation:
+    """A list in a template, filled in once for each violation."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
 
 
 def _fill(template: Any, values: dict[str, Any]) -> Any:
@@ -144,6 +176,8 @@ def _fill(template: Any, values: dict[str, Any]) -> Any:
         return {key: _fill(value, values) for key, value in template.items()}
     if isinstance(template, list):
         return [_fill(value, values) for value in template]
+    if isinstance(template, _PerViolation):
+        return [_fill(template.item, {**values, **one}) for one in values["each"]]
     if not isinstance(template, str):
         return template
     whole = _PLACEHOLDER.fullmatch(template)
@@ -152,37 +186,48 @@ def _fill(template: Any, values: dict[str, Any]) -> Any:
     return _PLACEHOLDER.sub(lambda m: str(values[m[1]]) if m[1] in values else m[0], template)
 
 
-def _template_filler(contract: Contract, status: int) -> Callable[[Shape], Any]:
-    """A builder of a body template from a declared error schema, by what its fields are called."""
-    document, vocabulary = contract.document, contract.vocabulary
+class _Template:
+    """A body template made from a declared error schema, by what its fields are called."""
 
-    def value_for(name: str, shape: Shape, required: bool) -> Any:
-        for role in ("message", "code", "type", "param", "status"):
-            if vocabulary.rank("error", role, name) is not None and not shape.is_object and not shape.is_array:
-                if "string" not in shape.types and ({"integer", "number"} & set(shape.types)):
-                    return status
-                if shape.constants:
-                    return shape.constants[0]
-                return {"message": "{message}", "param": "{param}", "status": str(status)}.get(
-                    role, "{" + _role_key(role) + "}"
-                )
-        if shape.is_object and (shape.properties or required):
-            return build(shape)
-        return sample(document, shape.node) if required else None
+    def __init__(self, contract: Contract, status: int) -> None:
+        self._document = contract.document
+        self._vocabulary = contract.vocabulary
+        self._status = status
 
-    def build(shape: Shape) -> Any:
+    def of(self, shape: Shape, level: int = 0) -> Any:
+        """The template of a whole error, or of an object in it."""
         if not shape.is_object:
-            return "{message}" if "string" in shape.types else sample(document, shape.node)
+            return "{message}" if "string" in shape.types else sample(self._document, shape.node)
         entries = {}
         for name, sub in shape.properties.items():
-            inner = shape_of(document, sub)
-            required = name in shape.required
-            if (value := value_for(name, inner, required)) is not None:
+            inner = shape_of(self._document, sub)
+            if (value := self._field(name, inner, name in shape.required, level)) is not None:
                 entries[name] = "{field}" if value == "{param}" and not inner.nullable else value
         return entries
 
-    return build
+    def _field(self, name: str, shape: Shape, required: bool, level: int) -> Any:
+        role = next((r for r in _ROLES if self._vocabulary.rank("error", r, name) is not None), None)
+        if shape.is_array and level < MAX_LEVELS:
+            return self._list(role, shape, level)
+        if shape.is_object:
+            return self.of(shape, level + 1) if (shape.properties or required) and level < MAX_LEVELS else None
+        if role is None:
+            return sample(self._document, shape.node) if required else None
+        if "string" not in shape.types and ({"integer", "number"} & set(shape.types)):
+            return self._status
+        if shape.constants:
+            return shape.constants[0]
+        return str(self._status) if role == "status" else _ROLES[role]
+
+    def _list(self, role: str | None, shape: Shape, level: int) -> Any:
+        """A list of violations: objects with a message, or texts; the place of one, as a list of its parts."""
+        if role == "param":
+            return ["{place}", "{field}"]
+        items = shape_of(self._document, shape.items or {})
+        if items.is_object:
+            item = self.of(items, level + 1)
+            return _PerViolation(item) if "{message}" in item.values() else None
+        return _PerViolation("{message}") if role == "message" and "string" in items.types else None
 
 
-def _role_key(role: str) -> str:
-    return "kind" if role == "type" else role
+_ROLES = {"message": "{message}", "code": "{code}", "type": "{kind}", "param": "{param}", "status": ""}

@@ -9,7 +9,7 @@ import orjson
 
 from mockserver.engine.paging import Page
 from mockserver.engine.results import ResultFacts
-from mockserver.engine.sampling import sample
+from mockserver.engine.sampling import MAX_INTEGER, sample
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
@@ -17,9 +17,9 @@ from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, shape_of
 
 _MISSING: Final = object()  # a field that does not appear in the answer
+MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
-MAX_INTEGER = 2**63  # what JSON can hold of integers here (orjson)
 LAST_INSTANT = 253_402_300_799.0  # the end of the year 9999; RFC 3339 has no later one
 MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
 
@@ -55,7 +55,7 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
     media = answer.json_media() if answer else None
     if media is None or "schema" not in media[1]:
         return None
-    compiler = _Compiler(contract, resource, part, results, _first_example(media[1]))
+    compiler = _Compiler(contract, resource, part, results, next(iter(contract.document.examples(media[1])), _MISSING))
     return compiler.body(media[1]["schema"])
 
 
@@ -187,7 +187,8 @@ class _Compiler:
             return echo
         if shape.constants and len(shape.constants) == 1:
             return _constant(shape.constants[0])
-        if shape.is_object and shape.properties and not shape.nullable:
+        holds_role = any(role_pointer[: len(pointer)] == pointer for role_pointer in self.roles)
+        if shape.is_object and shape.properties and len(pointer) < MAX_LEVELS and (holds_role or not shape.nullable):
             inner = self._object(shape, pointer)
             return inner if required else _or_absent(lambda scene: inner(scene) or None, False)
         return self._leftover(shape, required)
@@ -316,8 +317,9 @@ class _Compiler:
     def _echo(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         """The request's field of the same name, or of the declared one, in the type that the answer wants."""
         declared = next((s for to, s in self.resource.echo.items() if _same_place(to, pointer)), None)
-        names = [declared[0]] if declared else self.requested.get(plain(name)) or self._same_meaning(name)
-        if not names:
+        names = self.requested.get(plain(name)) or self._same_meaning(name)
+        places = [declared] if declared else [(requested,) for requested in names]
+        if not places:
             return None
         convert, exact = _converter(shape)
         null_allowed = shape.nullable or required
@@ -325,14 +327,18 @@ class _Compiler:
         if fallback is None and not null_allowed:
             fallback = _MISSING
 
+        allowed = shape.constants if not shape.branches else None
+
         def echo(scene: Scene) -> Any:
             inputs = scene.job.inputs
-            for name in names:
-                value = inputs.get(name)
-                if type(value) is exact:
+            for top, *below in places:
+                value = inputs.get(top)
+                if below:
+                    value = next((v for v in [_dig(value, tuple(below))] if v is not _MISSING), None)
+                if type(value) is not exact:
+                    value = None if value is None else convert(value)
+                if value is not None and (allowed is None or value in allowed):
                     return value
-                if value is not None and (converted := convert(value)) is not None:
-                    return converted
             return fallback
 
         return echo
@@ -413,19 +419,17 @@ MAX_KEPT_BYTES = 4096  # of one job: prompts can be long, and then the memory is
 
 def _kept(build: Field) -> Field:
     """The same, keeping what was rendered: a job's fields follow from its state, its progress and the site alone."""
-    rendered: dict[tuple[str, State, int, str], orjson.Fragment] = {}
+    rendered: dict[tuple[str, State, int, str], tuple[Job, orjson.Fragment]] = {}
 
     def keep(scene: Scene) -> Any:
-        key = (scene.job.id, scene.state, scene.progress, scene.site)
+        job = scene.job
+        key = (job.id, scene.state, scene.progress, scene.site)
         found = rendered.get(key)
-        if found is None:
+        if found is None or found[0] is not job:  # an id may come back after a delete; a record never changes
             if len(rendered) >= MAX_KEPT:
                 rendered.clear()
-            text = orjson.dumps(build(scene))
-            found = orjson.Fragment(text)
-            if len(text) <= MAX_KEPT_BYTES:
-                rendered[key] = found
-        return found
+            found = rendered[key] = job, orjson.Fragment(orjson.dumps(build(scene)))
+        return found[1]
 
     return keep
 
@@ -539,14 +543,6 @@ def _fits_paging(role: str, shape: Shape) -> bool:
 def _same_place(declared: Pointer, pointer: Pointer) -> bool:
     return len(declared) == len(pointer) and all(
         d in (p, "*") or p == "*" for d, p in zip(declared, pointer, strict=True)
-    )
-
-
-def _first_example(media: Mapping[str, Any]) -> Any:
-    if "example" in media:
-        return media["example"]
-    return next(
-        (e["value"] for e in (media.get("examples") or {}).values() if isinstance(e, dict) and "value" in e), _MISSING
     )
 
 

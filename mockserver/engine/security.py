@@ -15,6 +15,8 @@ MAX_REMEMBERED = 4096  # header values whose reading is kept
 MAX_KEY = 4096  # characters
 _WELL_FORMED = re.compile(r"[\x21-\x7e]+")
 
+ANYONE = "\0anyone"  # asks at an operation that needs no key, in a contract whose others do: sees any job by its id
+
 Authorize = Callable[[Request], str]
 Reader = Callable[[Request], str | None]
 
@@ -48,7 +50,8 @@ def compile_security(document: Document, operation: Operation, policy: KeyPolicy
             readers.append(_reader(scheme))
         alternatives.append(readers)
     if not alternatives:
-        return lambda request: ""
+        is_open = not any(other.security for other in document.operations)
+        return lambda request: "" if is_open else ANYONE
     authorize = _authorizer(alternatives, policy)
     only = alternatives[0][0] if len(alternatives) == 1 and len(alternatives[0]) == 1 else None
     return _remembered(authorize, b"authorization") if only and only[1].startswith("Authorization") else authorize
@@ -78,14 +81,17 @@ def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy)
     def authorize(request: Request) -> str:
         anonymous = any(not readers for readers in alternatives) or policy.off
         wanted = " or ".join(sorted({where for readers in alternatives for _, where in readers}))
+        refused = ""
         for readers in alternatives:
-            keys = [reader(request) for reader, _ in readers]
-            if keys and all(key is not None for key in keys):
-                key = " ".join(k for k in keys if k is not None)
-                if policy.off or policy.accepts(key):
-                    return key
-                message = f"Incorrect API key provided: {mask(key)}. This key is refused; use another."
-                raise Refusal("refused_key", message, headers=challenge)
+            keys = [key for reader, _ in readers if (key := reader(request)) is not None]
+            if keys and len(keys) == len(readers):
+                wrong = next((key for key in keys if not policy.off and not policy.accepts(key)), None)
+                if wrong is None:
+                    return " ".join(keys)
+                refused = refused or wrong
+        if refused:
+            message = f"Incorrect API key provided: {mask(refused)}. This key is refused; use another."
+            raise Refusal("refused_key", message, headers=challenge)
         if anonymous:
             return ""
         raise Refusal("unauthenticated", f"No usable API key was sent. Expected {wanted}.", headers=challenge)

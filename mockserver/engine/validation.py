@@ -37,9 +37,11 @@ class Inputs(NamedTuple):
 class RequestReader:
     """Reads the requests of one operation. Validators are built when the operation is first used."""
 
-    def __init__(self, document: Document, operation: Operation) -> None:
+    def __init__(self, document: Document, operation: Operation, *, fill: bool = True) -> None:
+        """`fill`: give the body's fields the contract's defaults where they were left out."""
         self._document = document
         self._operation = operation
+        self._fill = fill
         self._parameters = [
             _ParameterReader(document, p)
             for p in operation.parameters
@@ -99,7 +101,7 @@ class RequestReader:
             return None
         if not reader.accepts(body):
             violations.extend(reader.violations(body))
-        return reader.value(body)
+        return reader.value(body) if self._fill else body
 
     def _body_reader(self, request: Request) -> "_BodyReader | None":
         raw = request.headers.get(b"content-type")
@@ -282,9 +284,8 @@ class _BodyReader:
 
     def missing(self) -> list[Violation]:
         """What a request without a body lacks."""
-        if not self._shape.required:
-            return [Violation("body", "", "required", "nothing", f"a body of {self._media_type}")]
-        return _describe(self._validator, {}, "body", "")
+        whole = Violation("body", "", "required", "nothing", f"a body of {self._media_type}")
+        return (_describe(self._validator, {}, "body", "") if self._shape.required else []) or [whole]
 
     def value(self, body: Any) -> Any:
         """The body with the defaults of its top-level fields filled in."""
@@ -384,18 +385,20 @@ def coerce(document: Document, shape: Shape, value: Any) -> Any:
             items = shape_of(document, shape.items or {})
             return [coerce(document, items, v) for v in value]
         return coerce(document, shape, value[0]) if len(value) == 1 else value
-    options = shape.branches or (shape,)
+    options = (shape, *shape.branches)
     if isinstance(value, dict):
-        target = next((o for o in options if o.is_object), None)
-        if target is None:
-            return value
-        known = target.properties
+        known = _properties(options)
         return {k: coerce(document, shape_of(document, known[k]) if k in known else _ANY, v) for k, v in value.items()}
     if isinstance(value, str):
         if shape.is_array and "string" not in shape.types:
             return [coerce(document, shape_of(document, shape.items or {}), value)]
         return _from_text(options, value)
     return [value] if shape.is_array and "string" not in shape.types else value
+
+
+def _properties(options: tuple[Shape, ...]) -> dict[str, Any]:
+    """The properties that a value of one of these forms may have; the schema's own win over a branch's."""
+    return {name: sub for option in reversed(options) for name, sub in option.properties.items()}
 
 
 _ANY = Shape((), False, {}, frozenset(), None, {}, (), "")
@@ -432,7 +435,7 @@ def _is_file(shape: Shape) -> bool:
 
 def _misplaced_files(document: Document, shape: Shape, value: Any, field: str) -> list[Violation]:
     """Text where a file is wanted, and files where none is."""
-    options = shape.branches or (shape,)
+    options = (shape, *shape.branches)
     if isinstance(value, UploadedFile):
         takes = any(_is_file(o) or not o.types for o in options)
         return [] if takes else [Violation("body", field, "type", "a file", _wanted(shape))]
@@ -442,7 +445,7 @@ def _misplaced_files(document: Document, shape: Shape, value: Any, field: str) -
         return [Violation("body", field, "type", "a string", "a file")] if only_files else []
     found: list[Violation] = []
     if isinstance(value, dict):
-        properties = next((o.properties for o in options if o.is_object), {})
+        properties = _properties(options)
         for key, sub in value.items():
             inner = shape_of(document, properties[key]) if key in properties else _ANY
             found += _misplaced_files(document, inner, sub, f"{field}.{key}" if field else key)

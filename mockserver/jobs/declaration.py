@@ -86,6 +86,9 @@ def read_declaration(data: Any, where: str) -> Declaration:
     headers = _map(data, "headers", where)
     _check(refusals, {*REFUSALS, "default"}, f"{where}.refusals")
     _check(headers, HEADERS, f"{where}.headers")
+    for name, header in headers.items():
+        if header is not None and not isinstance(header, str):
+            raise DeclarationError(f"{where}.headers.{name} is {header!r}, expected a header's name, or null for none.")
     return Declaration(
         resources={n: _read_resource(r, f"{where}.resources.{n}") for n, r in resources.items()},
         refusals={n: _read_refusal(r, f"{where}.refusals.{n}") for n, r in refusals.items()},

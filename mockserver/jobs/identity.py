@@ -42,8 +42,11 @@ def _drawer(kind: str, width: int) -> Callable[[Random], str]:
     if kind in ("hex", "objectid"):
         length = 24 if kind == "objectid" else width or 32
         return lambda random: f"{random.getrandbits(4 * length):0{length}x}"
-    letters = _DIGITS if kind == "digits" else _ALNUM
     length = width or 24
+    if kind == "digits":  # never a leading zero: as an integer it would be lost
+        least = 10 ** (length - 1) if length > 1 else 0
+        return lambda random: str(random.randrange(least, 10**length))
+    letters = _ALNUM
     return lambda random: "".join(random.choices(letters, k=length))
 
 

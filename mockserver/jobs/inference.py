@@ -150,7 +150,7 @@ class _Reading:
 
     @staticmethod
     def _free_name(name: str, path: str, taken: list[str]) -> str:
-        """The name, or a longer one if another kind of job has it: with the word before it in the path, then a number."""
+        """The name, or a longer one if it is taken: with the word before it in the path, then with a number."""
         if name not in taken:
             return name
         before = [piece for piece in _collection(path).split("/")[1:-1] if piece and "{" not in piece]
@@ -382,7 +382,7 @@ class _Reading:
                 if "string" not in shape.types and "integer" in shape.types:
                     self._note(f"{name}: id", "{digits:9}", "its type")
                     return "{digits:9}"
-            examples += _example_ids(part)
+            examples += _example_ids(self.document, part)
         id_format = format_of(examples, name)
         seen = max(examples, key=len, default="")
         self._note(f"{name}: id", id_format, f"the example {seen!r}" if seen else "no example; a default", bool(seen))
@@ -450,17 +450,13 @@ def _all_words(parts: list[JobOperation]) -> dict[State, str]:
     return words
 
 
-def _example_ids(part: JobOperation) -> list[str]:
+def _example_ids(document: Document, part: JobOperation) -> list[str]:
     answer = part.operation.success()
     media = answer.json_media() if answer else None
     if not media or not part.view or "id" not in part.view.fields:
         return []
-    examples = [
-        media[1].get("example"),
-        *(e.get("value") for e in (media[1].get("examples") or {}).values() if isinstance(e, dict)),
-    ]
     pointer: Pointer = (*part.view.pointer, *part.view.fields["id"][0])
-    return [str(v) for e in examples if (v := _dig(e, pointer))]
+    return [str(v) for example in document.examples(media[1]) if (v := _dig(example, pointer))]
 
 
 def _dig(value: Any, pointer: Pointer) -> Any:

@@ -136,6 +136,12 @@ class Document:
         """The operation of an operationId or of a name such as `GET /videos`."""
         return next((o for o in self.operations if name in (o.id, o.name)), None)
 
+    def examples(self, media: Node) -> list[Any]:
+        """The examples of a media type: `example`, then the values of `examples`."""
+        found = [media["example"]] if "example" in media else []
+        named = (self.resolve(entry) for entry in (media.get("examples") or {}).values())
+        return found + [entry["value"] for entry in named if isinstance(entry, dict) and "value" in entry]
+
     def _read_operations(self) -> Iterator[Operation]:
         paths = self.root.get("paths") or {}
         for path, raw_item in paths.items():

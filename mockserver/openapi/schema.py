@@ -1,5 +1,6 @@
 """Schemas seen two ways: as a shape that people and code can read, and as JSON Schema 2020-12 for the validator."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -246,8 +247,15 @@ class _Translation:
         if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
             del out["required"]
         elif isinstance(properties, dict):
-            hidden = {n for n, p in properties.items() if isinstance(p, dict) and p.get(self.hidden) is True}
+            hidden = {n for n, p in properties.items() if self._is_hidden(p)}
             out["required"] = [name for name in out["required"] if not (isinstance(name, str) and name in hidden)]
+
+    def _is_hidden(self, schema: Any) -> bool:
+        """Whether a property is read-only in a request or write-only in a response, itself or by its reference."""
+        if not isinstance(schema, dict):
+            return False
+        target = self.document.resolve(schema)
+        return schema.get(self.hidden) is True or (isinstance(target, dict) and target.get(self.hidden) is True)
 
 
 def _nullable(out: Node) -> Node:
@@ -271,16 +279,33 @@ class Validator:
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             **json_schema(document, schema, direction),
         }
-        # The linear-time engine: patterns come from documents that nobody here wrote.
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
-        try:
-            compiled = jsonschema_rs.validator_for(translated, pattern_options=jsonschema_rs.RegexOptions(), **options)
-        except (ValueError, jsonschema_rs.ValidationError):
+        # The linear-time engine first: patterns come from documents that nobody here wrote.
+        linear = {**options, "pattern_options": jsonschema_rs.RegexOptions()}
+        attempts = [(translated, linear), (translated, options), (_with_portable_patterns(translated), options)]
+        compiled, problem = None, ""
+        for attempt, chosen in attempts:
             try:
-                compiled = jsonschema_rs.validator_for(translated, **options)
+                compiled = jsonschema_rs.validator_for(attempt, **chosen)
+                break
             except (ValueError, jsonschema_rs.ValidationError) as error:
                 place = "/".join(map(str, getattr(error, "instance_path", [])))
-                reason = str(error).partition("\n")[0]
-                raise DocumentError(f"{document.origin}: a schema cannot be compiled: {place}: {reason}.") from None
+                problem = problem or f"{place}: {str(error).partition(chr(10))[0]}"
+        if compiled is None:
+            raise DocumentError(f"{document.origin}: a schema cannot be compiled: {problem}.")
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self.iter_errors: Callable[[Any], Any] = compiled.iter_errors
+
+
+def _with_portable_patterns(schema: Any) -> Any:
+    """The schema with hyphens after classes such as `\\w` escaped in patterns: JavaScript lets them stand."""
+    if isinstance(schema, list):
+        return [_with_portable_patterns(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: re.sub(r"(\\[wdsWDS])-(?=[^\]])", r"\1\\-", value)
+        if key == "pattern" and isinstance(value, str)
+        else _with_portable_patterns(value)
+        for key, value in schema.items()
+    }
