@@ -329,17 +329,25 @@ class _Compiler:
 
         allowed = shape.constants if not shape.branches else None
 
+        def fitting(value: Any) -> Any:
+            if type(value) is not exact:
+                value = None if value is None or value is _MISSING else convert(value)
+            return value if value is not None and (allowed is None or value in allowed) else None
+
+        def search(scene: Scene) -> Any:
+            values = (fitting(_dig(scene.job.inputs, place)) for place in places)
+            return next((value for value in values if value is not None), fallback)
+
+        first = places[0][0]
+        if len(places) > 1 or len(places[0]) > 1:
+            return search
+
         def echo(scene: Scene) -> Any:
-            inputs = scene.job.inputs
-            for top, *below in places:
-                value = inputs.get(top)
-                if below:
-                    value = next((v for v in [_dig(value, tuple(below))] if v is not _MISSING), None)
-                if type(value) is not exact:
-                    value = None if value is None else convert(value)
-                if value is not None and (allowed is None or value in allowed):
-                    return value
-            return fallback
+            value = scene.job.inputs.get(first)
+            if type(value) is exact and (allowed is None or value in allowed):
+                return value
+            value = fitting(value)
+            return fallback if value is None else value
 
         return echo
 
