@@ -10,6 +10,7 @@ from mockserver.openapi.document import Document, Operation
 from mockserver.openapi.schema import shape_of
 from mockserver.stores.protocol import Store
 
+MOST = 2**53  # what every JSON reader can hold of integers
 DEFAULT_SIZE = 20  # items on a page where the contract names no default
 
 
@@ -90,6 +91,6 @@ class Paging:
 def _whole(value: Any, usual: int) -> int:
     """A number of a query, not negative; the usual one if the contract lets something else through."""
     try:
-        return max(int(value), 0)
+        return min(max(int(value), 0), MOST)
     except (TypeError, ValueError, OverflowError):
         return usual
