@@ -99,10 +99,10 @@ def test_inspect_tells_conclusions_with_their_evidence(name: str) -> None:
 def test_inspect_applies_overlays(tmp_path: Path) -> None:
     overlay = tmp_path / "o.yaml"
     overlay.write_text(
-        "overlay: 1.0.0\nactions:\n- target: $['x-job'].resources.video\n  update: {words: {failed: broken}}\n"
+        "overlay: 1.0.0\nactions:\n- target: $['x-job'].resources.video\n  update: {words: {queued: in_progress}}\n"
     )
     assert re.search(
-        r"state failed +broken  \(declared\)", called("inspect", "openai", "--overlay", str(overlay)).output
+        r"state queued +in_progress  \(declared\)", called("inspect", "openai", "--overlay", str(overlay)).output
     )
 
 

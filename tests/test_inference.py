@@ -245,9 +245,14 @@ def test_a_right_declaration_is_followed() -> None:
 
 
 def test_one_declared_word_leaves_the_others_as_they_are() -> None:
-    task = resource_of(declared(words={"running": "succeeding"}))
+    task = resource_of(declared(words={"running": "queued"}))
     assert [task.words[s] for s in (State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED)] == [
-        "queued", "succeeding", "succeeded", "failed"]  # fmt: skip
+        "queued", "queued", "succeeded", "failed"]  # fmt: skip
+
+
+def test_a_declared_word_that_no_status_says_is_refused_with_the_choices() -> None:
+    with pytest.raises(DeclarationError, match=r"words\.running: no status says 'succeeding'\. It has: .*'queued'"):
+        resource_of(declared(words={"running": "succeeding"}))
 
 
 def test_a_declared_retrieve_needs_no_known_words() -> None:

@@ -13,7 +13,7 @@ from mockserver.engine.content import serve_bytes
 from mockserver.engine.paging import Paging
 from mockserver.engine.refusal import Refusal, Violation
 from mockserver.engine.rendering import Field, Scene, compile_answer, request_properties
-from mockserver.engine.results import ResultFacts
+from mockserver.engine.results import DEFAULT_SECONDS, DEFAULT_SIZE, ResultFacts
 from mockserver.engine.sampling import MAX_INTEGER, sample
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
 from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader, without_files
@@ -23,10 +23,10 @@ from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
-from mockserver.jobs.vocabulary import plain
+from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation, is_json
-from mockserver.openapi.schema import shape_of
+from mockserver.openapi.schema import Shape, shape_of
 from mockserver.stores.protocol import Store, StoreFull
 
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
@@ -108,7 +108,7 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     model_field = context.contract.vocabulary.best("inputs", "model", sorted(kept)) or ""
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
-    usual = _usual_inputs(context, resource, kept) if part.id_place else {}
+    usual = _usual_inputs(context, resource, part, kept)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         inputs = _keep(given.body, kept, len(request.body))
@@ -117,6 +117,8 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
             earlier = _source(context, resource, part, given, owner)
             inputs = _inherit(earlier, inputs, part) if earlier else {**usual, **inputs}
             source = earlier.id if earlier and part.links_source else None
+        elif usual:
+            inputs = {**usual, **inputs}
         random, now = randoms.get(owner) or context.random(owner), clock.now()
         id = make_id(random)
         if store.get(id) is not None:
@@ -366,16 +368,41 @@ def _kept_inputs(context: Context, resource: JobResource) -> dict[str, int]:
     return {name: limits.get(name, MAX_TEXT) for name in names}
 
 
-def _usual_inputs(context: Context, resource: JobResource, kept: Mapping[str, int]) -> dict[str, Any]:
-    """The defaults of the requests that start jobs: what a job made from an uploaded file has instead of a source's."""
+def _usual_inputs(
+    context: Context, resource: JobResource, part: JobOperation, kept: Mapping[str, int]
+) -> dict[str, Any]:
+    """What a job has where neither its request nor a source says: defaults, and what an answer has to show all the same.
+
+    Defaults of a create are filled in while its request is read, so here they count for follow-ups alone.
+    """
+    document, vocabulary = context.contract.document, context.contract.vocabulary
+    required = {
+        plain(name) for p in resource.operations if p.view for name in shape_of(document, p.view.schema).required
+    }
     usual: dict[str, Any] = {}
-    for part in resource.operations:
-        for media in part.operation.body.values():
-            for name, sub in shape_of(context.contract.document, media.get("schema")).properties.items():
-                default = shape_of(context.contract.document, sub).get("default")
-                if name in kept and default is not None:
-                    usual.setdefault(name, default)
+    for other in resource.operations:
+        for media in other.operation.body.values():
+            for name, sub in shape_of(document, media.get("schema")).properties.items():
+                shape = shape_of(document, sub)
+                value = shape.get("default")
+                if value is None and plain(name) in required:
+                    value = _plausible(vocabulary, name, shape)
+                elif part.action is Action.CREATE:
+                    continue
+                if name in kept and value is not None:
+                    usual.setdefault(name, value)
     return usual
+
+
+def _plausible(vocabulary: Vocabulary, name: str, shape: Shape) -> Any:
+    """A value for a field of which the contract gives no default: its first word, its example, or the film's own."""
+    if shape.constants:
+        return shape.constants[0]
+    if shape.get("example") is not None:
+        return shape.get("example")
+    if vocabulary.rank("inputs", "length", name) is not None:
+        return int(DEFAULT_SECONDS)
+    return "x".join(map(str, DEFAULT_SIZE)) if vocabulary.rank("inputs", "size", name) is not None else None
 
 
 def _answered_names(context: Context, resource: JobResource) -> set[str]:

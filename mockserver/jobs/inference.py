@@ -356,6 +356,14 @@ class _Reading:
         for action, wanted in wishes.operations.items():
             if not any(p.action is action and wanted in (p.operation.id, p.operation.name) for p in parts):
                 raise DeclarationError(f"{wishes.where}.{action.value}: {wanted!r} already plays another part.")
+        views = [p.view for p in parts if p.view and "status" in p.view.fields]
+        allowed = [shape_of(self.document, self._status_schema(view)).constants for view in views]
+        for state, word in wishes.words.items():
+            if allowed and all(words and word not in words for words in allowed):
+                choices = sorted({str(w) for words in allowed for w in words or ()})
+                raise DeclarationError(
+                    f"{wishes.where}.words.{state.value}: no status says {word!r}. It has: {choices}."
+                )
         known = {name for p in parts if p.view for name in shape_of(self.document, p.view.schema).properties}
         declared = {f"fields.{role}": pointers for role, pointers in wishes.fields.items()}
         for place, pointers in {**declared, "echo": tuple(wishes.echo), "only-in": tuple(wishes.only_in)}.items():
@@ -364,6 +372,9 @@ class _Reading:
                     choices = ", ".join(f"/{name}" for name in sorted(known))
                     text = f"{wishes.where}.{place}: /{'/'.join(pointer)} is no field of the job"
                     raise DeclarationError(f"{text}. It has: {choices}.")
+
+    def _status_schema(self, view: View) -> Any:
+        return shape_of(self.document, view.schema).properties.get(view.fields["status"][0][0])
 
     def _id_format(self, name: str, parts: list[JobOperation]) -> str:
         examples: list[str] = []

@@ -1,5 +1,6 @@
 """The process that serves: engines built from providers, a socket, and uvicorn."""
 
+import errno
 import gc
 import socket
 import sys
@@ -93,7 +94,8 @@ def open_socket(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise StartError(f"cannot listen on {host}:{port}: {error.strerror}. Try --port 0 for a free one.") from None
+        hint = " Try --port 0 for a free one." if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror}.{hint}") from None
     except OverflowError:
         sock.close()
         raise StartError(f"--port is {port}; a port is a number from 0 to 65535.") from None
