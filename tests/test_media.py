@@ -265,9 +265,7 @@ def test_still_has_the_size_and_the_type(width: int, height: int, media_type: st
 def test_spritesheet_has_ten_different_frames(media_type: str, name: str) -> None:
     with Image.open(BytesIO(LIBRARY.spritesheet(720, 1280, media_type))) as picture:
         assert (picture.size, picture.format, picture.mode) == ((720, 512), name, "RGB")
-        cells = [
-            picture.crop((x, y, x + 144, y + 256)).tobytes() for y in (0, 256) for x in range(0, 720, 144)
-        ]
+        cells = [picture.crop((x, y, x + 144, y + 256)).tobytes() for y in (0, 256) for x in range(0, 720, 144)]
     for one, other in itertools.combinations(cells, 2):
         apart = [abs(a - b) for a, b in zip(one[::97], other[::97], strict=True)]
         assert sum(apart) / len(apart) > 10
@@ -331,7 +329,5 @@ def test_pillow_and_codecs_are_not_loaded_for_video() -> None:
         "MediaLibrary(Path(sys.argv[1])).video(720, 1280, 8);"
         "print(sorted({name.partition('.')[0] for name in sys.modules} & {'PIL', 'av', 'numpy'}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

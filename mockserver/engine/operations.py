@@ -371,7 +371,7 @@ def _kept_inputs(context: Context, resource: JobResource) -> dict[str, int]:
 def _usual_inputs(
     context: Context, resource: JobResource, part: JobOperation, kept: Mapping[str, int]
 ) -> dict[str, Any]:
-    """What a job has where neither its request nor a source says: defaults, and what an answer has to show all the same.
+    """What a job has where neither its request nor a source says it: defaults, and what an answer must show.
 
     Defaults of a create are filled in while its request is read, so here they count for follow-ups alone.
     """

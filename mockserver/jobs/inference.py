@@ -358,12 +358,10 @@ class _Reading:
                 raise DeclarationError(f"{wishes.where}.{action.value}: {wanted!r} already plays another part.")
         views = [p.view for p in parts if p.view and "status" in p.view.fields]
         allowed = [shape_of(self.document, self._status_schema(view)).constants for view in views]
+        said = sorted({str(word) for constants in allowed for word in constants or ()})
         for state, word in wishes.words.items():
-            if allowed and all(words and word not in words for words in allowed):
-                choices = sorted({str(w) for words in allowed for w in words or ()})
-                raise DeclarationError(
-                    f"{wishes.where}.words.{state.value}: no status says {word!r}. It has: {choices}."
-                )
+            if allowed and all(constants and word not in constants for constants in allowed):
+                raise DeclarationError(f"{wishes.where}.words.{state.value}: no status says {word!r}. It has: {said}.")
         known = {name for p in parts if p.view for name in shape_of(self.document, p.view.schema).properties}
         declared = {f"fields.{role}": pointers for role, pointers in wishes.fields.items()}
         for place, pointers in {**declared, "echo": tuple(wishes.echo), "only-in": tuple(wishes.only_in)}.items():
