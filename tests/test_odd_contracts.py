@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -492,7 +492,7 @@ def two_kinds(first: str, second: str) -> Node:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("/v1/videos", "/v1/images"), ("/v1/video/tasks", "/v1/image/tasks"), ("/a/{id}/jobs", "/b/{id}/jobs")],
+    [("/v1/videos", "/v1/images"), ("/v1/video/tasks", "/v1/image/tasks"), ("/a/{shop}/jobs", "/b/{shop}/jobs")],
 )
 def test_two_collections_that_answer_with_one_schema_are_two_kinds_of_jobs(
     bench: Bench, first: str, second: str
@@ -504,7 +504,7 @@ def test_two_collections_that_answer_with_one_schema_are_two_kinds_of_jobs(
         placed = {part.action: part.operation.name for part in resource.operations}
         wanted = {Action.CREATE: f"POST {path}", Action.LIST: f"GET {path}", Action.RETRIEVE: f"GET {path}/{{id}}"}
         assert placed == wanted
-    paths = [path.replace("{id}", "7") for path in (first, second)]
+    paths = [path.replace("{shop}", "7") for path in (first, second)]
     made = [service.post(path, json={"prompt": path}).json()["id"] for path in paths for _ in range(2)]
     assert len(set(made)) == 4
     for here, there, ids in ((paths[0], paths[1], made[:2]), (paths[1], paths[0], made[2:])):
@@ -629,7 +629,7 @@ def test_a_good_key_counts_where_another_that_could_be_sent_instead_is_refused(b
 
 
 def test_an_operation_that_needs_no_key_reads_a_keyed_job(bench: Bench) -> None:
-    operations = {**jobs(), "GET /public/jobs/{id}": an_operation()}
+    operations = jobs()
     operations["GET /jobs/{id}"]["security"] = []
     service = bench.serve(a_document(operations, components=SCHEMES, security=[{"bearer": []}]), key="")
     id = called(service, "POST /jobs", json={"prompt": "a cat"}, headers=bearer("one"))["id"]
@@ -640,7 +640,7 @@ def test_an_operation_that_needs_no_key_reads_a_keyed_job(bench: Bench) -> None:
 # -- paging -----------------------------------------------------------------------------------------
 
 
-def pages_of(service: Service, names: tuple[str, str], starts: Iterator[int] | range, size: int) -> list[list[str]]:
+def pages_of(service: Service, names: tuple[str, str], starts: range, size: int) -> list[list[str]]:
     found = []
     for begin in starts:
         body = called(service, "GET /jobs", params={names[0]: begin, names[1]: size})
@@ -672,6 +672,6 @@ def test_page_numbers_begin_where_the_schema_says(bench: Bench, least: int) -> N
 @pytest.mark.parametrize("name", ["offset", "skip"])
 def test_offsets_walk_all_jobs_once(bench: Bench, name: str) -> None:
     service, ids = five_jobs(bench, **{name: INTEGER, "limit": INTEGER})
-    assert sum(pages_of(service, (name, "limit"), range(0, 6, 2), 2), []) == ids
+    assert pages_of(service, (name, "limit"), range(0, 6, 2), 2) == [ids[:2], ids[2:4], ids[4:]]
     assert pages_of(service, (name, "limit"), range(1, 2), 3) == [ids[1:4]]
     assert pages_of(service, (name, "limit"), range(9, 10), 3) == [[]]

@@ -10,9 +10,10 @@ import orjson
 
 from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
+from mockserver.engine.fields import Field, Scene
 from mockserver.engine.paging import Paging
 from mockserver.engine.refusal import Refusal, Violation
-from mockserver.engine.rendering import Field, Scene, compile_answer, request_properties
+from mockserver.engine.rendering import compile_answer, request_properties
 from mockserver.engine.results import DEFAULT_SECONDS, DEFAULT_SIZE, ResultFacts
 from mockserver.engine.sampling import MAX_INTEGER, sample
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security

@@ -1,52 +1,20 @@
 """Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
 
-from collections.abc import Callable, Mapping, Set
-from datetime import UTC, datetime
-from math import isfinite
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-import orjson
-
-from mockserver.engine.paging import Page
+from mockserver.engine.conversion import as_type, converter, instant_writer
+from mockserver.engine.fields import MISSING, Field, Scene, Settled, constant, kept, object_field, only_in, or_absent
 from mockserver.engine.results import ResultFacts
-from mockserver.engine.sampling import MAX_INTEGER, sample
-from mockserver.jobs.job import Job
+from mockserver.engine.sampling import sample
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, shape_of
 
-_MISSING: Final = object()  # a field that does not appear in the answer
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
-LAST_INSTANT = 253_402_300_799.0  # the end of the year 9999; RFC 3339 has no later one
-MILLISECONDS_FROM = 100_000_000_000  # an example timestamp above this (the year 5138) counts milliseconds
-
-
-class Scene:
-    """What an answer is rendered from: one job (or a page of jobs) at one instant, as seen from one site."""
-
-    __slots__ = ("job", "now", "page", "progress", "request_id", "site", "state")
-
-    def __init__(self, job: Job | None, now: float, site: str, request_id: bytes, page: Page | None = None) -> None:
-        self.now = now
-        self.site = site
-        self.request_id = request_id
-        self.page = page
-        if job is None:
-            self.state, self.progress = State.QUEUED, 0
-        else:
-            self.job = job
-            self.state, self.progress = job.timeline.at(now)
-
-    def show(self, job: Job) -> None:
-        """Turn to another job."""
-        self.job = job
-        self.state, self.progress = job.timeline.at(self.now)
-
-
-Field = Callable[[Scene], Any]
 
 
 def compile_answer(contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts) -> Field | None:
@@ -55,7 +23,7 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
     media = answer.json_media() if answer else None
     if media is None or "schema" not in media[1]:
         return None
-    compiler = _Compiler(contract, resource, part, results, next(iter(contract.document.examples(media[1])), _MISSING))
+    compiler = _Compiler(contract, resource, part, results, next(iter(contract.document.examples(media[1])), MISSING))
     return compiler.body(media[1]["schema"])
 
 
@@ -105,7 +73,7 @@ class _Compiler:
         way = self.view.pointer
         if pointer == way:
             build = self._object(shape, ())
-            return build if self.action in (Action.CREATE, Action.FOLLOW_UP) else _kept(build)
+            return build if self.action in (Action.CREATE, Action.FOLLOW_UP) else kept(build)
         if shape.is_array and way[: len(pointer) + 1] == (*pointer, "*"):
             return self._items(self._envelope(shape_of(self.document, shape.items), (*pointer, "*")))
         entries: list[tuple[str, Field]] = []
@@ -116,7 +84,7 @@ class _Compiler:
                 entries.append((name, self._envelope(inner, here)))
             elif field := self._surrounding(name, inner, here, name in shape.required):
                 entries.append((name, field))
-        return _object_field(entries)
+        return object_field(entries)
 
     @staticmethod
     def _items(item: Field) -> Field:
@@ -144,16 +112,16 @@ class _Compiler:
         if self.action is Action.LIST and shape.types:
             for role, field in paging.items():
                 if self.vocabulary.rank("paging", role, name) is not None and _fits_paging(role, shape):
-                    return _or_absent(field, shape.nullable or required)
+                    return or_absent(field, shape.nullable or required)
         if self.vocabulary.rank("envelope", "request id", name) is not None:
             return lambda scene: scene.request_id.decode()
         example = _dig(self.example, pointer)
         if shape.constants:
-            return _constant(example if example in shape.constants else shape.constants[0])
+            return constant(example if example in shape.constants else shape.constants[0])
         if self.vocabulary.rank("envelope", "timestamp", name) is not None and required:
             return self._instant(shape, lambda scene: scene.now)
-        if example is not _MISSING and not shape.is_object and not shape.is_array:
-            return _constant(example)
+        if example is not MISSING and not shape.is_object and not shape.is_array:
+            return constant(example)
         return self._leftover(shape, required)
 
     # -- the job ------------------------------------------------------------------------------------
@@ -164,7 +132,7 @@ class _Compiler:
             inner = shape_of(self.document, sub)
             if field := self._field(name, inner, (*pointer, name), name in shape.required):
                 entries.append((name, field))
-        return _object_field(entries)
+        return object_field(entries)
 
     def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         """Where a field of the job comes from; None if it never appears."""
@@ -172,7 +140,7 @@ class _Compiler:
         states = self.resource.only_in.get(pointer)
         if field is None or states is None:
             return field
-        return _or_absent(_only_in(states, field), shape.nullable and required)
+        return or_absent(only_in(states, field), shape.nullable and required)
 
     def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         role = self.roles.get(pointer)
@@ -180,33 +148,33 @@ class _Compiler:
             made: Field = maker(shape)
             if role in _ALWAYS_THERE:
                 return made
-            return _or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
+            return or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
         if self.action is Action.DELETE and self.vocabulary.rank("envelope", "deleted", name) is not None:
-            return _constant(True) if "boolean" in shape.types else self._leftover(shape, required)
+            return constant(True) if "boolean" in shape.types else self._leftover(shape, required)
         if echo := self._echo(name, shape, pointer, required):
             return echo
         if shape.constants and len(shape.constants) == 1:
-            return _constant(shape.constants[0])
+            return constant(shape.constants[0])
         holds_role = any(role_pointer[: len(pointer)] == pointer for role_pointer in self.roles)
         if shape.is_object and shape.properties and len(pointer) < MAX_LEVELS and (holds_role or not shape.nullable):
             inner = self._object(shape, pointer)
-            return inner if required else _or_absent(lambda scene: inner(scene) or None, False)
+            return inner if required else or_absent(lambda scene: inner(scene) or None, False)
         return self._leftover(shape, required)
 
     def _leftover(self, shape: Shape, required: bool) -> Field | None:
         """A field about which nothing is known: null if it may be, a sample if it must be, else absent."""
         if not required:
             return None
-        return _constant(None) if shape.nullable else _constant(sample(self.document, shape.node))
+        return constant(None) if shape.nullable else constant(sample(self.document, shape.node))
 
     def _stand_in(self, role: str, shape: Shape, required: bool) -> Field | None:
         """What a required field that may not be null says while there is nothing to say."""
         if not required or shape.nullable:
             return None
         if role in ("started", "completed", "updated", "expires", "created"):
-            write = _instant_writer(shape)
+            write = instant_writer(shape)
             return lambda scene: write(scene.job.timeline.created)
-        return _constant(sample(self.document, shape.node))
+        return constant(sample(self.document, shape.node))
 
     def _role_id(self, shape: Shape) -> Field:
         if "string" not in shape.types and "integer" in shape.types:
@@ -217,8 +185,8 @@ class _Compiler:
         return lambda scene: scene.job.source
 
     def _role_status(self, shape: Shape) -> Field:
-        words = {state: _as_type(word, shape) for state, word in self.words.items()}
-        return _Settled(lambda scene: words[scene.state], words)
+        words = {state: as_type(word, shape) for state, word in self.words.items()}
+        return Settled(lambda scene: words[scene.state], words)
 
     def _role_progress(self, shape: Shape) -> Field:
         write: Callable[[int], Any] = lambda percent: percent  # noqa: E731
@@ -227,31 +195,31 @@ class _Compiler:
             write = lambda percent: f"{percent}{sign}"  # noqa: E731
         elif shape.get("maximum") in (1, 1.0) and "integer" not in shape.types:
             write = lambda percent: percent / 100  # noqa: E731
-        return _Settled(lambda scene: write(scene.progress), {State.QUEUED: write(0), State.SUCCEEDED: write(100)})
+        return Settled(lambda scene: write(scene.progress), {State.QUEUED: write(0), State.SUCCEEDED: write(100)})
 
     def _role_created(self, shape: Shape) -> Field:
-        write = _instant_writer(shape)
+        write = instant_writer(shape)
         return lambda scene: write(scene.job.timeline.created)
 
     def _role_started(self, shape: Shape) -> Field:
         field = self._instant(shape, lambda scene: scene.job.timeline.started_at(scene.now))
-        return _only_in(set(State) - {State.QUEUED}, field)
+        return only_in(set(State) - {State.QUEUED}, field)
 
     def _role_completed(self, shape: Shape) -> Field:
-        return _only_in(TERMINAL, self._instant(shape, lambda scene: scene.job.timeline.ended_at(scene.now)))
+        return only_in(TERMINAL, self._instant(shape, lambda scene: scene.job.timeline.ended_at(scene.now)))
 
     def _role_updated(self, shape: Shape) -> Field:
         return self._instant(shape, lambda scene: scene.job.timeline.changed_at(scene.now))
 
     def _role_expires(self, shape: Shape) -> Field:
-        return _only_in({State.SUCCEEDED}, self._instant(shape, lambda scene: scene.job.timeline.expires))
+        return only_in({State.SUCCEEDED}, self._instant(shape, lambda scene: scene.job.timeline.expires))
 
     def _role_error(self, shape: Shape) -> Field:
         if shape.is_object:
             build = self._failure(shape)
         else:
-            build = _constant(self.resource.failure.get("message", "The job failed."))
-        return _only_in(TERMINAL - {State.SUCCEEDED}, build)
+            build = constant(self.resource.failure.get("message", "The job failed."))
+        return only_in(TERMINAL - {State.SUCCEEDED}, build)
 
     def _failure(self, shape: Shape) -> Field:
         """The error of a failed job: declared values, then the schema's examples, then plain words."""
@@ -264,16 +232,16 @@ class _Compiler:
             if value is None and self.vocabulary.rank("error", "code", name) is not None and "string" in inner.types:
                 value = "generation_failed"
             if value is not None:
-                entries.append((name, _constant(value)))
+                entries.append((name, constant(value)))
             elif field := self._leftover(inner, name in shape.required):
                 entries.append((name, field))
-        return _object_field(entries)
+        return object_field(entries)
 
     def _role_thumbnail(self, shape: Shape) -> Field:
-        return _only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
+        return only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
 
     def _role_result(self, shape: Shape) -> Field:
-        return _only_in({State.SUCCEEDED}, self._asset(shape, 0) or _constant(sample(self.document, shape.node)))
+        return only_in({State.SUCCEEDED}, self._asset(shape, 0) or constant(sample(self.document, shape.node)))
 
     def _asset(self, shape: Shape, level: int) -> Field | None:
         """One result: a link, or an object or array in which there is one; None if there is none."""
@@ -293,7 +261,7 @@ class _Compiler:
             has_link = has_link or link is not None
             if field := link or self._beside_link(name, inner, name in shape.required):
                 entries.append((name, field))
-        return _object_field(entries) if has_link else None
+        return object_field(entries) if has_link else None
 
     def _link(self, name: str, shape: Shape, level: int) -> Field | None:
         if shape.is_object or shape.is_array:
@@ -308,7 +276,7 @@ class _Compiler:
         if self.vocabulary.rank("asset", "bytes", name) is not None:
             return lambda scene: self.results.video_bytes(scene.job)
         if self.vocabulary.rank("asset", "media type", name) is not None and "string" in shape.types:
-            return _constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
+            return constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
         pointer = (*self.view.fields["result"][0], "*", name)
         return self._echo(name, shape, pointer, required) or self._leftover(shape, required)
 
@@ -321,17 +289,17 @@ class _Compiler:
         places = [declared] if declared else [(requested,) for requested in names]
         if not places:
             return None
-        convert, exact = _converter(shape)
+        convert, exact = converter(shape)
         null_allowed = shape.nullable or required
         fallback = None if shape.nullable or not required else sample(self.document, shape.node)
         if fallback is None and not null_allowed:
-            fallback = _MISSING
+            fallback = MISSING
 
         allowed = shape.constants if not shape.branches else None
 
         def fitting(value: Any) -> Any:
             if type(value) is not exact:
-                value = None if value is None or value is _MISSING else convert(value)
+                value = None if value is None or value is MISSING else convert(value)
             return value if value is not None and (allowed is None or value in allowed) else None
 
         def search(scene: Scene) -> Any:
@@ -361,186 +329,13 @@ class _Compiler:
 
     def _instant(self, shape: Shape, instant: Callable[[Scene], float | None]) -> Field:
         """An instant in the form that the schema wants; null where there is none."""
-        write = _instant_writer(shape)
+        write = instant_writer(shape)
 
         def field(scene: Scene) -> Any:
             at = instant(scene)
             return None if at is None else write(at)
 
         return field
-
-
-def _instant_writer(shape: Shape) -> Callable[[float], Any]:
-    """How an instant is written: RFC 3339 text, or a count of seconds or milliseconds."""
-    if "string" in shape.types and not ({"integer", "number"} & set(shape.types)):
-        return rfc3339
-    if isinstance(example := shape.get("example"), (int, float)) and example > MILLISECONDS_FROM:
-        return lambda at: int(at * 1000)
-    return int
-
-
-def rfc3339(at: float) -> str:
-    """An instant as RFC 3339 text in UTC with milliseconds."""
-    at = min(at, LAST_INSTANT)
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _object_field(entries: list[tuple[str, Field]]) -> Field:
-    """An object of fields. For each state, what is known in it is laid out beforehand; the rest is filled in."""
-    if all(isinstance(field, _Constant) for _, field in entries):
-        return _Constant({name: field.constant for name, field in entries if isinstance(field, _Constant)})
-    plans = {state: _plan(entries, state) for state in State}
-
-    def build(scene: Scene) -> dict[str, Any]:
-        template, moving = plans[scene.state]
-        body = template.copy()
-        for name, field in moving:
-            value = field(scene)
-            if value is _MISSING:
-                del body[name]
-            else:
-                body[name] = value
-        return body
-
-    return build
-
-
-def _plan(entries: list[tuple[str, Field]], state: State) -> tuple[dict[str, Any], list[tuple[str, Field]]]:
-    """What an object holds in a state for certain, in order, and the fields that have to be asked."""
-    template: dict[str, Any] = {}
-    moving = []
-    for name, field in entries:
-        if isinstance(field, _Constant):
-            template[name] = field.constant
-        elif isinstance(field, _Settled) and state in field.values:
-            if field.values[state] is not _MISSING:
-                template[name] = field.values[state]
-        else:
-            template[name] = None
-            moving.append((name, field.field if isinstance(field, _Settled) else field))
-    return template, moving
-
-
-MAX_KEPT = 4096  # rendered jobs that an operation keeps, about 2 MB
-MAX_KEPT_BYTES = 4096  # of one job: prompts can be long, and then the memory is worth more than the time
-
-
-def _kept(build: Field) -> Field:
-    """The same, keeping what was rendered: a job's fields follow from its state, its progress and the site alone."""
-    rendered: dict[tuple[str, State, int, str], tuple[Job, orjson.Fragment]] = {}
-
-    def keep(scene: Scene) -> Any:
-        job = scene.job
-        key = (job.id, scene.state, scene.progress, scene.site)
-        found = rendered.get(key)
-        if found is None or found[0] is not job:  # an id may come back after a delete; a record never changes
-            if len(rendered) >= MAX_KEPT:
-                rendered.clear()
-            found = rendered[key] = job, orjson.Fragment(orjson.dumps(build(scene)))
-        return found[1]
-
-    return keep
-
-
-class _Constant:
-    """A field that is always the same; known as such, so that objects can lay it out beforehand."""
-
-    __slots__ = ("constant",)
-
-    def __init__(self, value: Any) -> None:
-        self.constant = value
-
-    def __call__(self, scene: Scene) -> Any:
-        return self.constant
-
-
-class _Settled:
-    """A field that is the same for every job in some states: `values` by state."""
-
-    __slots__ = ("field", "values")
-
-    def __init__(self, field: Field, values: Mapping[State, Any]) -> None:
-        self.field = field
-        self.values = values
-
-    def __call__(self, scene: Scene) -> Any:
-        return self.field(scene)
-
-
-def _constant(value: Any) -> Field:
-    return _Constant(value)
-
-
-def _only_in(states: Set[State], field: Field) -> Field:
-    """The field in these states, null in all others."""
-    return _Settled(lambda scene: field(scene) if scene.state in states else None, dict.fromkeys(set(State) - states))
-
-
-def _or_absent(field: Field, null_allowed: bool, stand_in: Field | None = None) -> Field:
-    """The field, with null where that is allowed, else the stand-in, else nothing."""
-    if null_allowed:
-        return field
-
-    def shown(scene: Scene) -> Any:
-        value = field(scene)
-        if value is not None:
-            return value
-        return _MISSING if stand_in is None else stand_in(scene)
-
-    if isinstance(field, _Settled) and (stand_in is None or isinstance(stand_in, _Constant)):
-        other = _MISSING if stand_in is None else stand_in.constant
-        return _Settled(shown, {state: other if value is None else value for state, value in field.values.items()})
-    return shown
-
-
-def _as_type(word: str, shape: Shape) -> Any:
-    return (
-        int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
-    )
-
-
-def _converter(shape: Shape) -> tuple[Callable[[Any], Any], type]:
-    """How to put a request's value into the type that the answer wants, and the type that is right as it is.
-
-    The function gives None for a value that cannot be put so.
-    """
-    types = {t for form in (shape, *shape.branches) for t in form.types}
-    if types == {"string"}:
-        return _to_text, str
-    if not types or "string" in types:
-        return (lambda value: value), str
-    if "integer" in types or "number" in types:
-        return (_to_integer if "number" not in types else _to_number), int
-    if "boolean" in types:
-        return (lambda value: value if isinstance(value, bool) else None), bool
-    if "array" in types:
-        return (lambda value: value if isinstance(value, list) else [value]), list
-    return (lambda value: value if isinstance(value, dict) else None), dict
-
-
-def _to_text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    return None if isinstance(value, (dict, list, bool)) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _to_number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    if not isfinite(number):
-        return None
-    return int(number) if number.is_integer() and abs(number) < MAX_INTEGER else number
-
-
-def _to_integer(value: Any) -> int | None:
-    if type(value) is int:
-        return value
-    number = _to_number(value)
-    return None if number is None or abs(number) >= MAX_INTEGER else round(number)
 
 
 def _fits_paging(role: str, shape: Shape) -> bool:
@@ -557,6 +352,6 @@ def _same_place(declared: Pointer, pointer: Pointer) -> bool:
 def _dig(value: Any, pointer: Pointer) -> Any:
     for token in pointer:
         if not isinstance(value, dict) or token not in value:
-            return _MISSING
+            return MISSING
         value = value[token]
     return value

@@ -8,6 +8,7 @@ from typing import Any
 from mockserver.errors import DocumentError
 from mockserver.openapi.document import Document, Node
 
+MAX_BRANCHES = 20_000  # tried on one value, about 2 ms; the largest published schema seen needs 590
 MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
 
 # What was found so far while one shape is made: merged schemas by `$ref`, branches by identity. Without it a few
@@ -182,9 +183,28 @@ def json_schema(document: Document, schema: Any, direction: str) -> Node:
         ref, name = translation.waiting.popitem()
         translation.defs[name] = True
         translation.defs[name] = translation.schema(document.lookup(ref))
+    weights: dict[str, int] = {}
+    for each in (root, *translation.defs.values()):
+        if _weight(each, translation.defs, weights) > MAX_BRANCHES:
+            raise DocumentError(f"{document.origin}: a schema has more than {MAX_BRANCHES} branches inside branches.")
     if translation.defs:
         root = {"$defs": translation.defs, **root} if isinstance(root, dict) else root
     return root if isinstance(root, dict) else {} if root else {"not": {}}
+
+
+def _weight(schema: Any, defs: Node, known: dict[str, int]) -> int:
+    """How many schemas a validator tries on one value: those that refer to each other twice soon mean billions."""
+    if not isinstance(schema, dict):
+        return 1
+    inner = [sub for key in ("allOf", "anyOf", "oneOf") for sub in schema.get(key, [])]
+    total = 1 + sum(_weight(sub, defs, known) for sub in (*inner, *map(schema.get, ("not", "if", "then", "else"))))
+    if ref := schema.get("$ref"):
+        name = ref.rpartition("/")[2]
+        if name not in known:
+            known[name] = 1  # for one that leads back to itself
+            known[name] = _weight(defs[name], defs, known)
+        total += known[name]
+    return total
 
 
 class _Translation:
