@@ -149,7 +149,7 @@ def test_an_id_that_comes_back_after_a_delete_never_shows_the_earlier_job(bench:
         "DELETE /jobs/{id}": an_operation(),
         "GET /jobs": an_operation(a_list(ref("Job"))),
     }
-    more = {"components": SCHEMES, "security": [{"bearer": []}], "x-job": an_xjob(**{"id-format": "j{digits:1}"})}
+    more: Node = {"components": SCHEMES, "security": [{"bearer": []}], "x-job": an_xjob(**{"id-format": "j{digits:1}"})}
     service = bench.serve(a_document(operations, **more), key="")
     first, second = bearer("first"), bearer("second")
     id = called(service, "POST /jobs", json={"prompt": "secret"}, headers=first)["id"]
@@ -242,7 +242,8 @@ def test_a_field_longer_than_usual_is_accepted_where_its_limit_allows_it(bench: 
 
     def sent(**fields: str) -> dict[str, Any]:
         files = {name: (None, value) for name, value in fields.items()}
-        return {JSON: {"json": fields}, FORM: {"data": fields}, MULTIPART: {"files": files}}[media]
+        ways: dict[str, Node] = {JSON: {"json": fields}, FORM: {"data": fields}, MULTIPART: {"files": files}}
+        return ways[media]
 
     long = "é" * 150_000
     created = called(service, "POST /jobs", **sent(prompt=long))

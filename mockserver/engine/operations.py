@@ -17,7 +17,8 @@ from mockserver.engine.rendering import compile_answer, request_properties
 from mockserver.engine.results import DEFAULT_SECONDS, DEFAULT_SIZE, ResultFacts
 from mockserver.engine.sampling import MAX_INTEGER, sample
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
-from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader, without_files
+from mockserver.engine.texts import without_files
+from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
