@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from sys import intern
 from typing import Any
 
 import orjson
@@ -11,30 +10,27 @@ import orjson
 from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
+from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
 from mockserver.engine.paging import Paging
-from mockserver.engine.refusal import Refusal, Violation
-from mockserver.engine.rendering import compile_answer, request_properties
-from mockserver.engine.results import DEFAULT_SECONDS, DEFAULT_SIZE, ResultFacts
-from mockserver.engine.sampling import MAX_INTEGER, sample
+from mockserver.engine.refusal import Refusal
+from mockserver.engine.rendering import compile_answer
+from mockserver.engine.results import ResultFacts
+from mockserver.engine.sampling import sample
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
-from mockserver.engine.texts import without_files
-from mockserver.engine.validation import MAX_TEXT, Inputs, RequestReader
+from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
-from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation, is_json
-from mockserver.openapi.schema import Shape, shape_of
 from mockserver.stores.protocol import Store, StoreFull
 
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
 _JSON = (b"content-type", b"application/json")
-SHORT = 24  # characters; models, sizes and lengths, of which many jobs have the same: kept once
 MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
@@ -105,19 +101,19 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     """Start a job; a follow-up takes from an earlier one what its request leaves out."""
     answer = _Answer(context, resource, part)
     make_id = id_maker(resource.id_format)
-    kept = _kept_inputs(context, resource)
+    kept = kept_inputs(context.contract, resource)
     can_fail = State.FAILED in resource.words
     model_field = context.contract.vocabulary.best("inputs", "model", sorted(kept)) or ""
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
-    usual = _usual_inputs(context, resource, part, kept)
+    usual = usual_inputs(context.contract, resource, part, kept)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        inputs = _keep(given.body, kept, len(request.body))
+        inputs = keep(given.body, kept, len(request.body))
         source = None
         if part.id_place is not None:
             earlier = _source(context, resource, part, given, owner)
-            inputs = _inherit(earlier, inputs, part) if earlier else {**usual, **inputs}
+            inputs = inherit(earlier, inputs, part) if earlier else {**usual, **inputs}
             source = earlier.id if earlier and part.links_source else None
         elif usual:
             inputs = {**usual, **inputs}
@@ -322,22 +318,6 @@ def _source(context: Context, resource: JobResource, part: JobOperation, given: 
     return job
 
 
-def _inherit(earlier: Job, inputs: dict[str, Any], part: JobOperation) -> dict[str, Any]:
-    merged = {**earlier.inputs, **inputs}
-    for name in part.sums:
-        try:
-            merged[name] = _sum(earlier.inputs.get(name, 0), inputs.get(name, 0))
-        except (TypeError, ValueError):
-            continue  # one of them is no number: the request's own stands
-    return merged
-
-
-def _sum(first: Any, second: Any) -> Any:
-    total = float(first) + float(second)
-    number = int(total) if total.is_integer() and abs(total) < MAX_INTEGER else total
-    return str(number) if isinstance(second, str) else number
-
-
 def require_result(job: Job, now: float) -> None:
     """Raises Refusal unless the job's result can be fetched now."""
     state = job.timeline.state_at(now)
@@ -349,101 +329,3 @@ def require_result(job: Job, now: float) -> None:
         raise Refusal("failed_content", f"{job.id} did not succeed, so it has no result.", id=job.id)
     if job.timeline.expires is not None and now >= job.timeline.expires:
         raise Refusal("expired_content", f"The result of {job.id} has expired.", id=job.id)
-
-
-def _kept_inputs(context: Context, resource: JobResource) -> dict[str, int]:
-    """The request fields that an answer may repeat or that shape the result, with how long a text of each may be.
-
-    Nothing else of a request is kept. The contract's own limit counts where it has one.
-    """
-    requested = request_properties(context.contract, resource)
-    shown = {plain(name) for name in _answered_names(context, resource)}
-    shaping = {word for words in context.contract.vocabulary.ranks["inputs"].values() for word in words}
-    declared = {pointer[0] for pointer in resource.echo.values()}
-    limits: dict[str, int] = {}
-    for part in resource.operations:
-        for media in part.operation.body.values():
-            for name, sub in shape_of(context.contract.document, media.get("schema")).properties.items():
-                longest = shape_of(context.contract.document, sub).get("maxLength")
-                limits[name] = max(limits.get(name, 0), longest if isinstance(longest, int) else MAX_TEXT)
-    names = [n for key, names in requested.items() for n in names if key in shown | shaping or n in declared]
-    return {name: limits.get(name, MAX_TEXT) for name in names}
-
-
-def _usual_inputs(
-    context: Context, resource: JobResource, part: JobOperation, kept: Mapping[str, int]
-) -> dict[str, Any]:
-    """What a job has where neither its request nor a source says it: defaults, and what an answer must show.
-
-    Defaults of a create are filled in while its request is read, so here they count for follow-ups alone.
-    """
-    document, vocabulary = context.contract.document, context.contract.vocabulary
-    required = {
-        plain(name) for p in resource.operations if p.view for name in shape_of(document, p.view.schema).required
-    }
-    usual: dict[str, Any] = {}
-    for other in resource.operations:
-        for media in other.operation.body.values():
-            for name, sub in shape_of(document, media.get("schema")).properties.items():
-                shape = shape_of(document, sub)
-                value = shape.get("default")
-                if value is None and plain(name) in required:
-                    value = _plausible(vocabulary, name, shape)
-                elif part.action is Action.CREATE:
-                    continue
-                if name in kept and value is not None:
-                    usual.setdefault(name, value)
-    return usual
-
-
-def _plausible(vocabulary: Vocabulary, name: str, shape: Shape) -> Any:
-    """A value for a field of which the contract gives no default: its first word, its example, or the film's own."""
-    if shape.constants:
-        return shape.constants[0]
-    if shape.get("example") is not None:
-        return shape.get("example")
-    if vocabulary.rank("inputs", "length", name) is not None:
-        return int(DEFAULT_SECONDS)
-    return "x".join(map(str, DEFAULT_SIZE)) if vocabulary.rank("inputs", "size", name) is not None else None
-
-
-def _answered_names(context: Context, resource: JobResource) -> set[str]:
-    found: set[str] = set()
-    waiting = [(part.view.schema, 0) for part in resource.operations if part.view]
-    while waiting:
-        schema, level = waiting.pop()
-        shape = shape_of(context.contract.document, schema)
-        found.update(shape.properties)
-        if level < 3:
-            waiting.extend((sub, level + 1) for sub in shape.properties.values())
-            if shape.items is not None:
-                waiting.append((shape.items, level + 1))
-    return found
-
-
-def _keep(body: Any, kept: Mapping[str, int], size: int) -> dict[str, Any]:
-    """The fields to keep. Raises Refusal for a text that is longer than this server keeps. `size` is the raw body's."""
-    if not isinstance(body, dict):
-        return {}
-    if 0 < size <= MAX_TEXT:  # whole and small, so nothing in it can be too long or a file
-        return {
-            name: intern(value) if type(value) is str and len(value) < SHORT else value
-            for name, value in body.items()
-            if name in kept and value is not None
-        }
-    inputs = {}
-    for name, value in body.items():
-        if name not in kept or value is None or isinstance(value, UploadedFile):
-            continue
-        if isinstance(value, str):
-            if len(value) > kept[name]:
-                if value.startswith("data:"):
-                    continue  # an image sent inline is as little kept as one that was uploaded
-                violation = Violation("body", name, "maxLength", f"{len(value)} characters", f"at most {kept[name]}")
-                raise Refusal("invalid_request", violation.text, violations=(violation,))
-        elif isinstance(value, (dict, list)):
-            value = without_files(value)
-            if len(orjson.dumps(value)) > MAX_TEXT:
-                continue
-        inputs[name] = value
-    return inputs

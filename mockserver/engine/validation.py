@@ -13,7 +13,6 @@ from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, shape_of
 
-MAX_TEXT = 100_000  # characters of one text in a body that is not a data URL; the longest prompt seen is 32,000
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
