@@ -86,9 +86,12 @@ def kept(build: Field) -> Field:
         key = (job.id, scene.state, scene.progress, scene.site)
         found = rendered.get(key)
         if found is None or found[0] is not job:  # an id may come back after a delete; a record never changes
+            text = orjson.dumps(build(scene))
+            if len(text) > MAX_KEPT_BYTES:
+                return orjson.Fragment(text)
             if len(rendered) >= MAX_KEPT:
                 rendered.clear()
-            found = rendered[key] = job, orjson.Fragment(orjson.dumps(build(scene)))
+            found = rendered[key] = job, orjson.Fragment(text)
         return found[1]
 
     return keep

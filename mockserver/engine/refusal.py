@@ -194,23 +194,26 @@ class _Template:
         self._vocabulary = contract.vocabulary
         self._status = status
 
-    def of(self, shape: Shape, level: int = 0) -> Any:
-        """The template of a whole error, or of an object in it."""
+    def of(self, shape: Shape, above: tuple[str, ...] = ()) -> Any:
+        """The template of a whole error, or of an object in it; `above` are the schemas that it stands in."""
         if not shape.is_object:
             return "{message}" if "string" in shape.types else sample(self._document, shape.node)
         entries = {}
         for name, sub in shape.properties.items():
             inner = shape_of(self._document, sub)
-            if (value := self._field(name, inner, name in shape.required, level)) is not None:
+            required = name in shape.required
+            if inner.name and inner.name in (*above, shape.name) and not required:
+                continue
+            if (value := self._field(name, inner, required, (*above, shape.name))) is not None:
                 entries[name] = "{field}" if value == "{param}" and not inner.nullable else value
         return entries
 
-    def _field(self, name: str, shape: Shape, required: bool, level: int) -> Any:
+    def _field(self, name: str, shape: Shape, required: bool, above: tuple[str, ...]) -> Any:
         role = next((r for r in _ROLES if self._vocabulary.rank("error", r, name) is not None), None)
-        if shape.is_array and level < MAX_LEVELS:
-            return self._list(role, shape, level)
+        if shape.is_array and len(above) < MAX_LEVELS:
+            return self._list(role, shape, above)
         if shape.is_object:
-            return self.of(shape, level + 1) if (shape.properties or required) and level < MAX_LEVELS else None
+            return self.of(shape, above) if (shape.properties or required) and len(above) < MAX_LEVELS else None
         if role is None:
             return sample(self._document, shape.node) if required else None
         if "string" not in shape.types and ({"integer", "number"} & set(shape.types)):
@@ -219,13 +222,15 @@ class _Template:
             return shape.constants[0]
         return str(self._status) if role == "status" else _ROLES[role]
 
-    def _list(self, role: str | None, shape: Shape, level: int) -> Any:
+    def _list(self, role: str | None, shape: Shape, above: tuple[str, ...]) -> Any:
         """A list of violations: objects with a message, or texts; the place of one, as a list of its parts."""
         if role == "param":
             return ["{place}", "{field}"]
         items = shape_of(self._document, shape.items or {})
         if items.is_object:
-            item = self.of(items, level + 1)
+            if items.name and items.name in above:
+                return None
+            item = self.of(items, above)
             return _PerViolation(item) if "{message}" in item.values() else None
         return _PerViolation("{message}") if role == "message" and "string" in items.types else None
 

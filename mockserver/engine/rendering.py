@@ -4,7 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from mockserver.engine.conversion import as_type, converter, instant_writer
-from mockserver.engine.fields import MISSING, Field, Scene, Settled, constant, kept, object_field, only_in, or_absent
+from mockserver.engine.fields import (
+    MISSING,
+    Constant,
+    Field,
+    Scene,
+    Settled,
+    constant,
+    kept,
+    object_field,
+    only_in,
+    or_absent,
+)
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import sample
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
@@ -59,6 +70,7 @@ class _Compiler:
         self.example = example
         self.requested = request_properties(contract, resource)
         self.roles = {pointer: role for role, pointers in self.view.fields.items() for pointer in pointers}
+        self.above: list[str] = []  # the schemas that the object being compiled stands in
         self.words = complete_words(dict(self.view.words)) if self.view.words else dict(resource.words)
         for state, word in resource.words.items():
             self.words.setdefault(state, word)
@@ -128,10 +140,15 @@ class _Compiler:
 
     def _object(self, shape: Shape, pointer: Pointer) -> Field:
         entries = []
+        self.above.append(shape.name)
         for name, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
-            if field := self._field(name, inner, (*pointer, name), name in shape.required):
+            required = name in shape.required
+            if inner.name and inner.name in self.above and not required:
+                continue  # a job inside the job: nothing is known of it
+            if field := self._field(name, inner, (*pointer, name), required):
                 entries.append((name, field))
+        self.above.pop()
         return object_field(entries)
 
     def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
@@ -158,6 +175,8 @@ class _Compiler:
         holds_role = any(role_pointer[: len(pointer)] == pointer for role_pointer in self.roles)
         if shape.is_object and shape.properties and len(pointer) < MAX_LEVELS and (holds_role or not shape.nullable):
             inner = self._object(shape, pointer)
+            if isinstance(inner, Constant) and not required:
+                return None  # all of it would be made up
             return inner if required else or_absent(lambda scene: inner(scene) or None, False)
         return self._leftover(shape, required)
 

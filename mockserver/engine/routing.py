@@ -42,7 +42,7 @@ class Router:
 
     def _add(self, operation: Operation) -> None:
         place = self._root
-        for segment in operation.path.split("/")[1:]:
+        for segment in operation.path.rstrip("/").split("/")[1:] or [""]:
             if "{" not in segment:
                 place = place.literals.setdefault(segment, _Segment())
             elif _PARAMETER.fullmatch(segment):
@@ -59,12 +59,10 @@ class Router:
         return (self._walk(path[len(base) :]) if inside else None) or self._walk(path)
 
     def _walk(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
-        segments = path.split("/")
+        if len(path) > 1 and path.endswith("/"):
+            path = path[:-1]  # a trailing slash means the same, here and in the document
         values: list[str] = []
-        place = _descend(self._root, segments, 1, values)
-        if place is None and len(segments) > 2 and not segments[-1]:
-            values.clear()
-            place = _descend(self._root, segments[:-1], 1, values)  # a trailing slash means the same
+        place = _descend(self._root, path.split("/"), 1, values)
         return (place.routes, values) if place else None
 
 
