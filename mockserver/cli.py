@@ -3,12 +3,15 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mockserver import __version__
 from mockserver.errors import MockserverError
+
+if TYPE_CHECKING:
+    from mockserver.provider import Provider
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -79,7 +82,6 @@ def serve(
     SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
     Several are served below their names.
     """
-    from mockserver.jobs.resource import Action
     from mockserver.loading.providers import bundled_names, load_provider
     from mockserver.realtime import fresh_seed
     from mockserver.web.server import Settings, build_app, open_socket
@@ -94,6 +96,8 @@ def serve(
         raise click.UsageError(
             "Two of these documents have the same name; serve them from folders with names of their own."
         )
+    if no_auth and api_keys:
+        raise click.UsageError("--no-auth and --api-key contradict each other: give one of them.")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise click.UsageError(f"--public-url is {public_url!r}; result links need one that begins with http(s)://.")
     given_seed = seed
@@ -103,23 +107,28 @@ def serve(
     app = build_app(providers, settings)
 
     def ready() -> None:
-        address = public_url.rstrip("/") or _address(host, sock.getsockname()[1])
-        rows = []
-        for prefix, provider in providers.items():
-            create = provider.contract.resources[0].first(Action.CREATE)
-            base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
-            rows.append((provider.name, base, create.operation.name if create else ""))
-        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        for name, base, create_name in rows:
-            click.echo(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
+        _announce(providers, _address(host, sock.getsockname()[1]))
         pace = "" if speed == 1 else f", {speed:g} virtual seconds a second"
         repeat = "" if given_seed is not None else " (--seed repeats this run)"
-        click.echo(f"seed {seed}{repeat}{pace}; Ctrl-C stops")
+        links = f"; result links begin with {public_url}" if public_url else ""
+        click.echo(f"seed {seed}{repeat}{pace}{links}; Ctrl-C stops")
         if host not in ("127.0.0.1", "localhost", "::1"):
             click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
 
     run(app, sock, ready)
     click.echo("stopped")
+
+
+def _announce(providers: "dict[str, Provider]", address: str) -> None:
+    """One line for each provider: its name, the base URL to paste, and how a job is created."""
+    rows = []
+    for prefix, provider in providers.items():
+        create = next(p for p in provider.contract.resources[0].operations if p.action == "create")
+        base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
+        rows.append((provider.name, base, create.operation.name))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, base, create_name in rows:
+        click.echo(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
 
 
 def _address(host: str, port: int) -> str:

@@ -184,7 +184,10 @@ def test_a_server_does_as_it_was_told(tmp_path: Path) -> None:
 
 def test_no_auth_and_a_public_url() -> None:
     with serving("openai", "aitoearn", "--no-auth", "--public-url", "https://x.example/api/") as urls:
-        assert urls == {"openai": "https://x.example/api/openai/v1", "aitoearn": "https://x.example/api/aitoearn"}
+        assert [url.split("/", 3)[3] for url in urls.values()] == ["openai/v1", "aitoearn"]
+        assert all(url.startswith("http://127.0.0.1:") for url in urls.values()), (
+            "where it listens, not where links lead"
+        )
     with serving("aitoearn", "--no-auth") as urls:
         assert httpx2.get(f"{urls['aitoearn']}/api/ai/video/generations").json()["code"] == 0
 

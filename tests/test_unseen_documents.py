@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from in_process import Service, start
+
+from mockserver.errors import NoJobError
+from mockserver.loading.providers import load_provider
 
 DOCUMENTS = Path(__file__).parent / "documents"
 
@@ -87,3 +91,28 @@ def test_a_list_is_paged_by_its_cursor_and_a_deleted_batch_is_gone() -> None:
     gone = service.delete(f"/batches/{seen[0]}")
     assert (gone.status_code, gone.content) == (204, b"")
     assert service.get(f"/batches/{seen[0]}").status_code == 404
+
+
+def test_a_document_of_its_own_words_is_refused_with_what_to_declare() -> None:
+    with pytest.raises(NoJobError, match=r"an overlay can say so: x-job: \{resources: .*fields: \{id: .*words: "):
+        load_provider(str(DOCUMENTS / "paintings.yaml"))
+
+
+def test_a_document_of_its_own_words_is_served_as_it_is_declared(tmp_path: Path) -> None:
+    readme = (DOCUMENTS.parent.parent / "docs" / "x-job.md").read_text()
+    example = readme.split("words of its own for everything")[1].split("```yaml\n")[1].split("```")[0]
+    update = "".join(f"    {line}\n" for line in example.splitlines())
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f"overlay: 1.0.0\nactions:\n- target: $\n  update:\n{update}")
+    service = start(load_provider(str(DOCUMENTS / "paintings.yaml"), (str(overlay),)))
+    ref = service.post("/paintings", json={"motif": "a cat"}).json()["ref"]
+    seen = []
+    for _ in range(5):
+        painting = service.get(f"/paintings/{ref}").json()
+        seen.append((painting["phase"], painting["motif"], "picture" in painting))
+        service.clock.advance(12)
+    assert seen[0] == ("sketching", "a cat", False)
+    assert ("painting", "a cat", False) in seen
+    assert seen[-1] == ("hung", "a cat", True)
+    assert [p["ref"] for p in service.get("/paintings").json()] == [ref]
+    assert service.get(painting["picture"]).headers["content-type"] == "image/webp", "a field called so holds a picture"

@@ -16,7 +16,6 @@ from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
 from mockserver.engine.validation import RequestReader
 from mockserver.errors import DocumentError
-from mockserver.jobs.lifecycle import State
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Operation
 from mockserver.provider import Provider
@@ -71,12 +70,6 @@ class Engine:
     def check(self) -> None:
         """Compile all that requests compile when they first need it. Raises DocumentError for what cannot be served."""
         document = self.provider.contract.document
-        for resource in self.provider.contract.resources:
-            if resource.lifecycle and State.SUCCEEDED not in resource.words:
-                raise DocumentError(
-                    f"{document.origin}: no status of {resource.name!r} is known to mean success. "
-                    f"Say which: x-job.resources.{resource.name}.words.succeeded (an overlay can add it)."
-                )
         for operation in document.operations:
             try:
                 compile_handler(operation, self._context)
@@ -148,8 +141,9 @@ class Engine:
             raise _Answered(self._asset(request))
         found = self._router.find(path)
         if found is None:
-            known = ", ".join(sorted({o.name for o in self.provider.contract.document.operations})[:8])
-            message = f"Invalid URL ({method} {path[:200]}): no such path. There are: {known}."
+            known = sorted({o.name for o in self.provider.contract.document.operations})
+            more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+            message = f"Invalid URL ({method} {path[:200]}): no such path. There are: {', '.join(known[:8])}{more}."
             raise Refusal("unknown_path", message)
         routes, values = found
         route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)

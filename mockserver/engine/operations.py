@@ -313,7 +313,8 @@ def _source(context: Context, resource: JobResource, part: JobOperation, given: 
     state = job.timeline.state_at(context.clock.now())
     if state is not State.SUCCEEDED:
         word = resource.words.get(state, state.value)
-        message = f"The source {job.id} has the status '{word}'; it must be '{resource.words[State.SUCCEEDED]}'."
+        wanted = resource.words.get(State.SUCCEEDED, State.SUCCEEDED.value)
+        message = f"The source {job.id} has the status '{word}'; it must be '{wanted}'."
         raise Refusal("not_ready", message, id=job.id)
     return job
 

@@ -2,6 +2,7 @@
 
 import re
 from http.client import responses
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,7 +39,7 @@ class Violation(NamedTuple):
         """One sentence for the person who reads it."""
         name = f"'{self.field}'" if self.field else f"the {self.place}"
         if self.kind == "required":
-            return f"Missing required parameter: {name}. Expected {self.expected}."
+            return f"Missing required parameter: {name}." + (f" Expected {self.expected}." if self.expected else "")
         noun = "type" if self.kind == "type" else "value"
         return f"Invalid {noun} for {name}: found {self.found}, expected {self.expected}."
 
@@ -79,9 +80,11 @@ class Refuser:
         self._templates: dict[tuple[str, str], tuple[int, Any, bytes]] = {}
 
     def check(self, operation: Operation) -> None:
-        """Build every template of an operation now. Raises DocumentError."""
-        for kind in REFUSALS:
-            self._template(kind, operation)
+        """Make a template of every error that an operation declares. Raises DocumentError."""
+        for answer in operation.answers:
+            media = answer.json_media()
+            if media and "schema" in media[1] and answer is not operation.success():
+                _Template(self._contract, 400).of(shape_of(self._contract.document, media[1]["schema"]))
 
     def respond(self, refusal: Refusal, operation: Operation | None, now: float, request_id: bytes) -> Response:
         """The response in the provider's shape. `now` is in seconds since the epoch."""
@@ -144,9 +147,9 @@ class Refuser:
     def _declared_error(self, operation: Operation | None, status: int) -> tuple[str, Node] | None:
         """The media type and node of the nearest declared error: for the status, for the operation, or anywhere."""
         operations = ([operation] if operation else []) + self._contract.document.operations
-        pairs = [(o, answer) for o in operations if (answer := o.answer_for(status))]
-        pairs += [(o, answer) for o in operations for answer in o.answers if answer.status.startswith("4")]
-        errors = (answer.json_media() for o, answer in pairs if answer is not o.success())
+        exact = ((o, answer) for o in operations if (answer := o.answer_for(status)))
+        others = ((o, answer) for o in operations for answer in o.answers if answer.status.startswith("4"))
+        errors = (answer.json_media() for o, answer in chain(exact, others) if answer is not o.success())
         return next((media for media in errors if media and "schema" in media[1]), None)
 
 

@@ -162,7 +162,7 @@ class _Compiler:
     def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
         role = self.roles.get(pointer)
         if role and (maker := getattr(self, f"_role_{role}", None)):
-            made: Field = maker(shape)
+            made: Field = maker(shape) if role != "result" else self._role_result(shape, name)
             if role in _ALWAYS_THERE:
                 return made
             return or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
@@ -259,37 +259,47 @@ class _Compiler:
     def _role_thumbnail(self, shape: Shape) -> Field:
         return only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
 
-    def _role_result(self, shape: Shape) -> Field:
-        return only_in({State.SUCCEEDED}, self._asset(shape, 0) or constant(sample(self.document, shape.node)))
+    def _role_result(self, shape: Shape, name: str) -> Field:
+        return only_in({State.SUCCEEDED}, self._asset(shape, name, 0) or constant(sample(self.document, shape.node)))
 
-    def _asset(self, shape: Shape, level: int) -> Field | None:
-        """One result: a link, or an object or array in which there is one; None if there is none."""
+    def _asset(self, shape: Shape, name: str, level: int) -> Field | None:
+        """One result: a link, or an object or array in which there is one; None if there is none.
+
+        `name` is that of the field that it stands in: `images` holds pictures.
+        """
         if level > MAX_ASSET_LEVELS:
             return None
         if shape.is_array:
-            item = self._asset(shape_of(self.document, shape.items or {}), level + 1)
+            item = self._asset(shape_of(self.document, shape.items or {}), name, level + 1)
             return (lambda scene: [item(scene)]) if item else None
         if not shape.is_object:
             is_link = level == 0 or "string" in shape.types or not shape.types
-            return (lambda scene: self.results.video_url(scene.job, scene.site)) if is_link else None
+            return self._link_of(name) if is_link else None
         entries: list[tuple[str, Field]] = []
         has_link = False
-        for name, sub in shape.properties.items():
+        for key, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
-            link = self._link(name, inner, level)
+            link = self._link(key, inner, name, level)
             has_link = has_link or link is not None
-            if field := link or self._beside_link(name, inner, name in shape.required):
-                entries.append((name, field))
+            if field := link or self._beside_link(key, inner, key in shape.required):
+                entries.append((key, field))
         return object_field(entries) if has_link else None
 
-    def _link(self, name: str, shape: Shape, level: int) -> Field | None:
+    def _link(self, key: str, shape: Shape, name: str, level: int) -> Field | None:
+        """The link that a property of a result is, or holds."""
         if shape.is_object or shape.is_array:
-            return self._asset(shape, level + 1)
-        if self.vocabulary.rank("roles", "thumbnail", name) is not None:
+            return self._asset(shape, key, level + 1)
+        if self.vocabulary.rank("roles", "thumbnail", key) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
-        if self.vocabulary.rank("asset", "url", name) is not None and "string" in shape.types:
-            return lambda scene: self.results.video_url(scene.job, scene.site)
+        if self.vocabulary.rank("asset", "url", key) is not None and "string" in shape.types:
+            return self._link_of(key if self.vocabulary.rank("asset", "picture", key) is not None else name)
         return None
+
+    def _link_of(self, name: str) -> Field:
+        """A link to the video, or to a picture if the field is called so."""
+        if self.vocabulary.rank("asset", "picture", name) is not None:
+            return lambda scene: self.results.still_url(scene.job, scene.site)
+        return lambda scene: self.results.video_url(scene.job, scene.site)
 
     def _beside_link(self, name: str, shape: Shape, required: bool) -> Field | None:
         if self.vocabulary.rank("asset", "bytes", name) is not None:

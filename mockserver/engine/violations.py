@@ -45,7 +45,7 @@ def _from_error(error: Any, place: str, name: str) -> list[Violation]:
     keyword = kind.name
     if keyword == "required":
         inner = f"{field}.{facts['property']}" if field else str(facts["property"])
-        return [Violation(place, inner, "required", "nothing", "a value")]
+        return [Violation(place, inner, "required", "nothing", "")]
     if keyword in ("additionalProperties", "unevaluatedProperties"):
         names = [f"{field}.{n}" if field else str(n) for n in facts["unexpected"]]
         return [Violation(place, n, "unknown", "an unknown field", "no such field") for n in names]

@@ -1,5 +1,6 @@
 """The `x-job` declaration, read strictly: what a contract's author says where inference cannot know."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,20 @@ REFUSALS = {
     "too_many_jobs": 503,
     "timeout": 408,
     "internal": 500,
+}
+# What a refusal's body may hold in braces.
+PLACEHOLDERS = {
+    "message",
+    "param",
+    "field",
+    "code",
+    "place",
+    "found",
+    "id",
+    "kind",
+    "now_ms",
+    "request_id",
+    "violations",
 }
 HEADERS = {"poll-after", "request-id"}
 
@@ -148,6 +163,11 @@ def _read_refusal(data: Any, where: str) -> RefusalRule:
     status = data.get("status")
     if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
         raise DeclarationError(f"{where}.status is {status!r}, expected an HTTP status.")
+    unknown = set(re.findall(r"\{([a-z_]+)\}", str(data.get("body")))) - PLACEHOLDERS
+    if unknown:
+        raise DeclarationError(
+            f"{where}.body: unknown placeholders {sorted(unknown)}; known are {sorted(PLACEHOLDERS)}."
+        )
     return RefusalRule(status, data.get("body"))
 
 

@@ -80,13 +80,21 @@ class _Reading:
             name, wishes = next(iter(declared.items()))
             raise DeclarationError(
                 f"{wishes.where} matches no job in the document. Found: {[r.name for r in found] or 'none'}. "
-                f"Name its retrieve operation; the choices are {[o.name for o in self._readers()]}."
+                f"Name its operations: retrieve is one of {[o.name for o in self._readers()]}; its answer holds "
+                "a field that is known or declared (fields: {id: /…, status: /…})."
             )
-        for resource in [r for r in found if not r.first(Action.CREATE)]:
+        endless = [r.name for r in found if State.SUCCEEDED not in r.words]
+        for resource in [r for r in found if not r.first(Action.CREATE) or r.name in endless]:
             found.remove(resource)
             for part in resource.operations:
                 del self.placed[part.operation.id]
-            self._note(f"{resource.name}", "no job", "no operation creates one", certain=False)
+            why = "no status is known to mean success" if resource.name in endless else "no operation creates one"
+            self._note(f"{resource.name}", "no job", why, certain=False)
+        if not found and endless:
+            raise NoJobError(
+                f"{self.document.origin}: no status of {endless[0]!r} is known to mean success. "
+                f"Say which: x-job.resources.{endless[0]}.words.succeeded (an overlay can add it)."
+            )
         if not found:
             raise NoJobError(self._why_no_job())
         found.extend(self._records([r.name for r in found]))
@@ -100,10 +108,12 @@ class _Reading:
         if not self.document.operations:
             return f"{origin}: no asynchronous job found: the document has no operations."
         part = "reads a job by its id, with a status" if not any(self._retrieves()) else "creates what is read"
-        names = ", ".join(o.name for o in self.document.operations[:5])
+        names = [o.name for o in self.document.operations]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         return (
-            f"{origin}: no asynchronous job found: no operation {part} (it has {names}). "
-            "If one does, say so in `x-job` (see `mockserver inspect`), or add it with --overlay."
+            f"{origin}: no asynchronous job found: no operation {part} (it has {', '.join(names[:5])}{more}). "
+            "If one does, an overlay can say so: x-job: {resources: {job: {create: …, retrieve: …, "
+            "fields: {id: /…, status: /…}, words: {queued: …, running: …, succeeded: …}}}}."
         )
 
     # -- which operations ---------------------------------------------------------------------------
@@ -330,11 +340,28 @@ class _Reading:
         if not media or "schema" not in media[1]:
             return None
         try:
-            return find_view(self.document, self.vocabulary, media[1]["schema"], in_list)
+            declared = {p[0] for w in self.declaration.resources.values() for ps in w.fields.values() for p in ps}
+            view = find_view(self.document, self.vocabulary, media[1]["schema"], in_list, declared)
+            return self._with_named_id(operation, view) if view else None
         except DocumentError as error:
             origin = self.document.origin
             reason = str(error).removeprefix(f"{origin}: ")
             raise DocumentError(f"{origin}: {operation.name}: {reason}") from None
+
+    def _with_named_id(self, operation: Operation, view: View) -> View:
+        """The view with its id: declared, or the property that is called as the last parameter of the job's path."""
+        properties = shape_of(self.document, view.schema).properties
+        declared = {
+            p for w in self.declaration.resources.values() for p in w.fields.get("id", ()) if p[0] in properties
+        }
+        if declared:
+            return replace(view, fields={**view.fields, "id": tuple(sorted(declared))})
+        if "id" in view.fields:
+            return view
+        below = [o.path for o in self._readers() if _collection(o.path) == _bare(operation.path)]
+        wanted = {plain(_path_parameters(path)[-1]) for path in [operation.path, *below] if "{" in path}
+        named = next((name for name in properties if plain(name) in wanted), None)
+        return replace(view, fields={**view.fields, "id": ((named,),)}) if named else view
 
     def _path_place(self, operation: Operation) -> IdPlace | None:
         names = _path_parameters(operation.path)

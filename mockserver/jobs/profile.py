@@ -69,7 +69,8 @@ def read_profile(data: Any, parent: Profile | None, where: str) -> Profile:
 def _number(data: dict[str, Any], key: str, where: str, low: float, high: float = float("inf")) -> float:
     value = data[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise DeclarationError(f"{where}: `{key}` is {value!r}, expected a number from {low} to {high}.")
+        bounds = f"of {low} or more" if high == float("inf") else f"from {low} to {high}"
+        raise DeclarationError(f"{where}: `{key}` is {value!r}, expected a number {bounds}.")
     return value
 
 

@@ -1,14 +1,14 @@
 """Finding the job inside an answer: where it stands, which field plays which role, what its status words mean."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Pointer, View
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document
-from mockserver.openapi.schema import Shape, shape_of
+from mockserver.openapi.schema import Shape, reference_of, shape_of
 
 MAX_LEVELS = 4  # an envelope, a list, an item, and one more
 _TIMES = {"created", "started", "completed", "updated", "expires"}
@@ -25,11 +25,13 @@ _TYPES: dict[str, set[str]] = {
 _WORD = re.compile(r"[A-Za-z][A-Za-z_\-]*")
 
 
-def find_view(document: Document, vocabulary: Vocabulary, schema: Any, in_list: bool = False) -> View | None:
+def find_view(
+    document: Document, vocabulary: Vocabulary, schema: Any, in_list: bool = False, declared: Set[str] = frozenset()
+) -> View | None:
     """The job in an answer of this schema, or None.
 
-    Of several candidates one with an id and a status that has known words wins, then the outermost.
-    `in_list` asks for one that stands in an array.
+    Of several candidates the one with the most `declared` properties wins, then one with an id and a status that has
+    known words, then the outermost. `in_list` asks for one that stands in an array.
     """
     best: tuple[int, int] | None = None
     found = None
@@ -37,7 +39,7 @@ def find_view(document: Document, vocabulary: Vocabulary, schema: Any, in_list: 
         if ("*" in pointer) is not in_list:
             continue
         view = view_of(document, vocabulary, pointer, place, shape)
-        score = ("id" in view.fields) + 2 * bool(view.words)
+        score = ("id" in view.fields) + 2 * bool(view.words) + 4 * len(declared & shape.properties.keys())
         if score and (best is None or (score, -len(pointer)) > best):
             best, found = (score, -len(pointer)), view
     return found
@@ -54,11 +56,16 @@ def view_of(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema
 
 
 def _objects(document: Document, schema: Any) -> Iterator[tuple[Pointer, Any, Shape]]:
-    """All objects of a schema from the outside in, with where they stand."""
+    """All objects of a schema from the outside in, with where they stand; each once in lists and once outside."""
     level: list[tuple[Pointer, Any]] = [((), schema)]
+    seen: set[tuple[bool, str | int]] = set()
     for _ in range(MAX_LEVELS):
         inner: list[tuple[Pointer, Any]] = []
         for pointer, node in level:
+            place = ("*" in pointer, reference_of(node) or id(node))
+            if place in seen:
+                continue
+            seen.add(place)
             shape = shape_of(document, node)
             if shape.is_array and shape.items is not None:
                 inner.append(((*pointer, "*"), shape.items))
@@ -118,13 +125,15 @@ def find_reference(document: Document, schema: Any, names: set[str], pointer: Po
     for option in shape.branches or (shape,):
         for name, sub in option.properties.items():
             here = (*pointer, name)
-            if plain("".join(here)) in names:
+            joined = plain("".join(here))
+            if joined in names:
                 leaf = shape_of(document, sub)
                 if (
                     any(t in b.types for b in (leaf, *leaf.branches) for t in ("string", "integer"))
                     and not leaf.properties
                 ):
                     return here
-            if inner := find_reference(document, sub, names, here):
+            begun = any(name.startswith(joined) for name in names)
+            if begun and (inner := find_reference(document, sub, names, here)):
                 return inner
     return None

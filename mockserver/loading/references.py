@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mockserver.errors import DocumentError
 from mockserver.loading.files import label
@@ -42,12 +43,16 @@ class Bundle:
         where = f"{label(path)}: $ref {ref!r}"
         if "://" in name or name.startswith("//"):
             raise DocumentError(f"{where} is remote; nothing is fetched. Save that file beside this one.")
-        target = (path.parent / name).resolve() if name else path.resolve()
+        try:
+            target = (path.parent / unquote(name)).resolve() if name else path.resolve()
+            is_file = target.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long a name, NUL, links in a circle
+            raise DocumentError(f"{where[:300]} is no usable file name: {error}"[:600]) from None
         if target == self.main.resolve():
             return f"#{fragment}"
         if self.folder not in target.parents:
             raise DocumentError(f"{where} leads out of the document's folder, which is not followed.")
-        if not target.is_file():
+        if not is_file:
             raise DocumentError(f"{where}: there is no such file.")
         if target not in self.files:
             self.files[target] = key = f"f{len(self.files)}"

@@ -76,7 +76,7 @@ def shape_of(document: Document, schema: Any) -> Shape:
 def _shape(document: Document, schema: Any, depth: int, known: _Known) -> Shape:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
-    name = _ref_name(schema)
+    name = reference_of(schema).rsplit("/", 1)[-1]
     node = _merged(document, schema, depth, known)
     branches = []
     for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]:
@@ -137,9 +137,10 @@ def _is_null(shape: Shape) -> bool:
     )
 
 
-def _ref_name(schema: Any) -> str:
+def reference_of(schema: Any) -> str:
+    """The `$ref` of a schema, or ''."""
     ref = schema.get("$ref") if isinstance(schema, dict) else None
-    return str(ref).rsplit("/", 1)[-1] if isinstance(ref, str) else ""
+    return ref if isinstance(ref, str) else ""
 
 
 def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
