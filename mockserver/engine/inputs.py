@@ -15,9 +15,10 @@ from mockserver.form import UploadedFile
 from mockserver.jobs.job import Job
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.vocabulary import Vocabulary, plain
-from mockserver.openapi.schema import Shape, shape_of
+from mockserver.openapi.schema import Shape, reference_of, shape_of
 
 MAX_TEXT = 100_000  # characters of one text that is no data URL, where the contract sets no limit; prompts: 32,000
+ANSWER_LEVELS = 4  # of an answer: an envelope, a list, a job, and what stands in it
 SHORT = 24  # characters; models, sizes and lengths, of which many jobs have the same: kept once
 
 
@@ -95,15 +96,18 @@ def _plausible(vocabulary: Vocabulary, name: str, shape: Shape) -> Any:
 
 def _answered_names(contract: Contract, resource: JobResource) -> set[str]:
     found: set[str] = set()
-    waiting = [(part.view.schema, 0) for part in resource.operations if part.view]
-    while waiting:
-        schema, level = waiting.pop()
-        shape = shape_of(contract.document, schema)
-        found.update(shape.properties)
-        if level < 3:
-            waiting.extend((sub, level + 1) for sub in shape.properties.values())
-            if shape.items is not None:
-                waiting.append((shape.items, level + 1))
+    seen: set[str | int] = set()
+    level = [part.view.schema for part in resource.operations if part.view]
+    for _ in range(ANSWER_LEVELS):
+        inner: list[Any] = []
+        for schema in level:
+            place = reference_of(schema) or id(schema)
+            if place not in seen:
+                seen.add(place)
+                shape = shape_of(contract.document, schema)
+                found.update(shape.properties)
+                inner += [*shape.properties.values(), *([] if shape.items is None else [shape.items])]
+        level = inner
     return found
 
 

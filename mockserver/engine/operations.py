@@ -1,5 +1,6 @@
 """What each kind of operation does: one handler for each, compiled when the operation is first called."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -30,6 +31,7 @@ from mockserver.stores.protocol import Store, StoreFull
 
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
+_SUCCESS = re.compile("2[0-9][0-9]")
 _JSON = (b"content-type", b"application/json")
 MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
@@ -284,7 +286,7 @@ def _status(operation: Operation) -> int:
     success = operation.success()
     if success is None and not operation.answers:
         return 204
-    return int(success.status) if success and success.status.isdigit() else 200
+    return int(success.status) if success and _SUCCESS.fullmatch(success.status) else 200
 
 
 def _named(part: JobOperation) -> Callable[[Inputs], Any]:

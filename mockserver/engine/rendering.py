@@ -74,6 +74,9 @@ class _Compiler:
         self.words = complete_words(dict(self.view.words)) if self.view.words else dict(resource.words)
         for state, word in resource.words.items():
             self.words.setdefault(state, word)
+        spare = self.words.get(State.RUNNING) or next(iter(self.words.values()), "")
+        for state in State:  # where the contract has no word for an end, the job is never seen to end
+            self.words.setdefault(state, spare)
 
     # -- the way down to the job --------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from mockserver.errors import DocumentError
 Node = dict[str, Any]
 Kind = TypeVar("Kind", dict[str, Any], list[Any])
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+MAX_SEGMENTS = 100  # of a path; the longest published one seen has 12
 MAX_REF_HOPS = 32  # a chain of references longer than this is taken for a cycle
 
 
@@ -150,6 +151,8 @@ class Document:
                 if str(path).startswith("x-"):
                     continue
                 raise DocumentError(f"{self.origin}: paths has the key {path!r}; a path begins with '/'.")
+            if str(path).count("/") > MAX_SEGMENTS:
+                raise DocumentError(f"{self.origin}: paths.{path[:80]}… has more than {MAX_SEGMENTS} segments.")
             if not isinstance(item, dict):
                 raise DocumentError(f"{self.origin}: paths.{path} is {_kind(item)}, expected a map of operations.")
             for method in METHODS:
