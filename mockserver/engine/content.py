@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from mockserver.message import RawHeaders, Request, Response
 
+_UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')  # in a quoted file name
 _RANGE = re.compile(rb"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*")
 
 
@@ -20,8 +21,9 @@ def serve_bytes(request: Request, body: bytes, media_type: str, filename: str) -
     ]
     if _matches(headers.get(b"if-none-match"), etag):
         return Response(304, common, b"")
-    common.append((b"content-type", media_type.encode("latin-1")))
-    common.append((b"content-disposition", f'attachment; filename="{filename}"'.encode("latin-1", "replace")))
+    common.append((b"content-type", media_type.encode("ascii")))
+    name = _UNSAFE.sub("_", filename).encode("ascii")
+    common.append((b"content-disposition", b'attachment; filename="%b"' % name))
     status, part = 200, body
     if request.method == "GET" and (wanted := _wanted_range(headers, etag)):  # no other method has ranges (14.2)
         bounds = _bounds(wanted, len(body))

@@ -214,6 +214,8 @@ class Document:
         """The media types of a body, an answer or a parameter. Examples in another form than a map are left out."""
         content = {}
         for name, entry in _expect(holder.get("content"), dict, f"{where}.content").items():
+            if not (name.isascii() and name.isprintable()):
+                raise DocumentError(f"{where}.content has the key {name!r}, which is no media type.")
             media = _expect(self.resolve(entry), dict, f"{where}.content.{name}")
             usable = isinstance(media.get("examples", {}), dict)
             content[name] = media if usable else {k: v for k, v in media.items() if k != "examples"}
