@@ -1,8 +1,10 @@
 """The command line: `mockserver serve` and `mockserver inspect`."""
 
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
+_STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _say(line: str, *, err: bool = False) -> None:
+    """Print words that come from files: with signs for what would steer the terminal, or has no encoding."""
+    click.echo(_STEERING.sub(lambda found: ascii(found[0])[1:-1], line), err=err)
+
+
 def _with_clear_errors(command: Callable[..., None]) -> Callable[..., None]:
     """What the user can mend is one message and an exit code, never a traceback."""
 
@@ -24,7 +34,7 @@ def _with_clear_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except MockserverError as error:
-            click.echo(f"mockserver: {error}", err=True)
+            _say(f"mockserver: {error}", err=True)
             sys.exit(error.exit_code)
 
     return wrapped
@@ -87,6 +97,8 @@ def serve(
     from mockserver.web.server import Settings, build_app, open_socket
     from mockserver.web.server import serve as run
 
+    if isnan(speed):
+        raise click.BadParameter("a number is wanted.", param_hint="--speed")
     names = spec or tuple(bundled_names())
     if overlays and len(names) > 1:
         raise click.UsageError("--overlay needs exactly one SPEC, so that it is clear which document it changes.")
@@ -128,7 +140,7 @@ def _announce(providers: "dict[str, Provider]", address: str) -> None:
         rows.append((provider.name, base, create.operation.name))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, base, create_name in rows:
-        click.echo(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
+        _say(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
 
 
 def _address(host: str, port: int) -> str:
@@ -148,11 +160,11 @@ def inspect(spec: str, overlays: tuple[str, ...]) -> None:
 
     contract = load_provider(spec, overlays).contract
     document = contract.document
-    click.echo(f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations")
+    _say(f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations")
     width = max(len(c.topic) for c in contract.conclusions)
     for conclusion in contract.conclusions:
         mark = " " if conclusion.certain else "?"
-        click.echo(f"{mark} {conclusion.topic:<{width}}  {conclusion.value}  ({conclusion.evidence})")
+        _say(f"{mark} {conclusion.topic:<{width}}  {conclusion.value}  ({conclusion.evidence})")
     unsure = sum(not c.certain for c in contract.conclusions)
     if unsure:
         click.echo(f"{unsure} uncertain: declare them in `x-job` (an overlay can add it).")

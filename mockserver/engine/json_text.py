@@ -8,10 +8,13 @@ from mockserver.engine.refusal import Refusal
 
 MAX_JSON_DEPTH = 64  # containers inside containers; no contract seen needs more than 10
 MAX_JSON_VALUES = 100_000  # no contract seen needs more than some hundred; each costs about 100 bytes
+SHORT = 2 * MAX_JSON_DEPTH  # bytes; a body cannot be too deep in fewer
 
 
 def parse_json(body: bytes) -> Any:
-    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH or body.count(b",") > MAX_JSON_VALUES:
+    if len(body) > SHORT and (
+        body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH or body.count(b",") > MAX_JSON_VALUES
+    ):
         _check_structure(body)
     try:
         return orjson.loads(body)

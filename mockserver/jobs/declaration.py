@@ -52,6 +52,7 @@ PLACEHOLDERS = {
     "request_id",
     "violations",
 }
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 HEADERS = {"poll-after", "request-id"}
 
 
@@ -102,7 +103,7 @@ def read_declaration(data: Any, where: str) -> Declaration:
     _check(refusals, {*REFUSALS, "default"}, f"{where}.refusals")
     _check(headers, HEADERS, f"{where}.headers")
     for name, header in headers.items():
-        if header is not None and not isinstance(header, str):
+        if header is not None and not (isinstance(header, str) and _HEADER_NAME.fullmatch(header)):
             raise DeclarationError(f"{where}.headers.{name} is {header!r}, expected a header's name, or null for none.")
     return Declaration(
         resources={n: _read_resource(r, f"{where}.resources.{n}") for n, r in resources.items()},

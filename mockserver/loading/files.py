@@ -9,18 +9,18 @@ MAX_FILE_BYTES = 64 * 1024 * 1024  # the largest published document seen is 13 M
 
 def label(path: Path) -> str:
     """How to call a file in messages: with its folder, since many files are named openapi.yaml."""
-    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name or str(path)
 
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file. Raises DocumentError if it cannot be read, is too large or is empty."""
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise DocumentError(f"{label(path)}: {size} bytes; at most {MAX_FILE_BYTES} are read.")
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)  # no more of it, whatever its size is said to be
     except OSError as error:
         raise DocumentError(f"{label(path)}: cannot be read: {error.strerror}.") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise DocumentError(f"{label(path)}: more than {MAX_FILE_BYTES} bytes; no more are read.")
     if not raw.strip():
         raise DocumentError(f"{label(path)}: the file is empty.")
     return raw

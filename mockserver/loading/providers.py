@@ -107,12 +107,15 @@ def _find(spec: str) -> tuple[Path, Path | None]:
     folder = Path(spec)
     if spec in bundled_names():
         folder = bundled("specs") / spec
-    if folder.is_dir():
-        for name in DOCUMENT_NAMES:
-            if (folder / name).is_file():
-                overlay = folder / "overlay.yaml"
-                return folder / name, overlay if overlay.is_file() else None
-        raise DocumentError(f"{spec}: the folder holds none of {', '.join(DOCUMENT_NAMES)}.")
-    if folder.is_file():
-        return folder, None
+    try:
+        if folder.is_dir():
+            for name in DOCUMENT_NAMES:
+                if (folder / name).is_file():
+                    overlay = folder / "overlay.yaml"
+                    return folder / name, overlay if overlay.is_file() else None
+            raise DocumentError(f"{spec}: the folder holds none of {', '.join(DOCUMENT_NAMES)}.")
+        if folder.is_file():
+            return folder, None
+    except OSError as error:  # too long a name, no right to look
+        raise DocumentError(f"{spec[:200]}: cannot be read: {error.strerror}.") from None
     raise DocumentError(f"{spec}: no such file, folder or bundled provider. Bundled are: {', '.join(bundled_names())}.")

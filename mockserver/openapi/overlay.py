@@ -20,11 +20,12 @@ def apply_overlay(root: Node, overlay: Any, origin: str) -> Node:
     import jsonpath  # 25 ms: only those who apply an overlay pay
 
     for number, action in enumerate(actions, 1):
-        where = f"{origin}: action {number} (target {action['target']!r})"
+        where = f"{origin}: action {number} (target {action['target'][:200]!r})"
         try:
-            matches = list(jsonpath.finditer(action["target"], root))
-        except jsonpath.JSONPathError as error:
-            raise DocumentError(f"{where}: the target is not a JSONPath of RFC 9535: {error}.") from None
+            matches = list(jsonpath.finditer(action["target"].strip(), root, strict=True))
+        except (jsonpath.JSONPathError, RecursionError) as error:
+            reason = error.args[0] if error.args else error  # as text it has a drawing of the place
+            raise DocumentError(f"{where}: the target is not a JSONPath of RFC 9535: {reason}.") from None
         if not matches:
             raise DocumentError(f"{where} matches nothing in the document. Mend the path, or remove the action.")
         for match in reversed(matches) if action.get("remove") else matches:

@@ -22,6 +22,7 @@ from mockserver.web.deadlines import Deadlines
 
 Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
 _MULTIPART = b"multipart/form-data"
+WHOLE_BODY = "mockserver.body"  # set by web/protocol.py: the body, where all of it had come before the request began
 _HOST = re.compile(rb"([\w.~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")  # else the socket says it
 MAX_SITES = 64  # Host headers that are remembered
 
@@ -62,6 +63,8 @@ class App(Starlette):
         body, form, response = b"", None, None
         if len(raw_headers) > limits.header_count or len(path) + len(query) > limits.target_bytes:
             response = self._beyond_limits(engine, headers, len(raw_headers))
+        elif (whole := scope.get(WHOLE_BODY)) and len(whole) <= limits.body_bytes and not _is_multipart(headers):
+            body = whole  # it came with the head, as small ones do: nothing to wait for
         elif b"content-length" in headers or b"transfer-encoding" in headers:
             read = await self._read_body(engine, headers, receive)
             if read is None:
@@ -115,7 +118,7 @@ class App(Starlette):
         task = self._deadlines.start()
         try:
             reader = None
-            if content_type[: len(_MULTIPART)].lower() == _MULTIPART:
+            if _is_multipart(headers):
                 reader = MultipartReader(content_type.decode("latin-1"))
             chunks: list[bytes] = []
             size, more = 0, True
@@ -151,6 +154,10 @@ class App(Starlette):
         names = ", ".join(f"/{name}" for name in sorted(self._engines))
         message = f"No provider is served at {request.url.path[:200]}. Paths begin with one of: {names}."
         return JSONResponse({"error": {"message": message}}, status_code=404)
+
+
+def _is_multipart(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"content-type", b"")[: len(_MULTIPART)].lower() == _MULTIPART
 
 
 def _too_large(engine: Engine, headers: Mapping[bytes, bytes], limits: Limits) -> Body:

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mockserver.web.app import Limits
+from mockserver.web.app import WHOLE_BODY, Limits
 
 # Clients of HTTP/2 offer it on their first request (Java's do by default). The offer is overlooked, as it may be:
 # the parser would take the request's body for the other protocol's first words, and drop it.
@@ -74,6 +74,11 @@ def gathering_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             super().connection_made(GatheringTransport(transport, self.loop, outbox))  # type: ignore[arg-type]
             self._head_bytes = 0
             self._head_due: asyncio.TimerHandle | None = self.loop.call_later(limits.head_seconds, self._head_is_late)
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            if self.cycle.body:
+                self.scope[WHOLE_BODY] = self.cycle.body  # type: ignore[literal-required]
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self._head_due:
