@@ -18,6 +18,7 @@ MAX_MESSAGE = 2000  # characters; a request can break a schema in very many plac
 MAX_LISTED = 20
 _PROBLEM = {"type": "about:blank"}  # RFC 9457: the status says it all
 MAX_LEVELS = 6  # objects inside an error; a schema that holds itself is cut off there
+MAX_OBJECTS = 100  # in one error; a schema can ask for thousands
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -196,13 +197,15 @@ class _Template:
         self._document = contract.document
         self._vocabulary = contract.vocabulary
         self._status = status
+        self._room = MAX_OBJECTS
 
     def of(self, shape: Shape, above: tuple[str, ...] = ()) -> Any:
         """The template of a whole error, or of an object in it; `above` are the schemas that it stands in."""
         if not shape.is_object:
             return "{message}" if "string" in shape.types else sample(self._document, shape.node)
-        entries = {}
-        for name, sub in shape.properties.items():
+        entries: dict[str, Any] = {}
+        self._room -= 1
+        for name, sub in shape.properties.items() if self._room >= 0 else ():
             inner = shape_of(self._document, sub)
             required = name in shape.required
             if inner.name and inner.name in (*above, shape.name) and not required:

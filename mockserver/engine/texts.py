@@ -68,7 +68,8 @@ def coerce(document: Document, shape: Shape, value: Any) -> Any:
         return {k: coerce(document, shape_of(document, known[k]) if k in known else _ANY, v) for k, v in value.items()}
     if isinstance(value, str):
         if shape.is_array and "string" not in shape.types:
-            return [coerce(document, shape_of(document, shape.items or {}), value)]
+            items = shape_of(document, shape.items or {})  # whose own items are no matter: a list can hold itself
+            return [_from_text((items, *items.branches), value)]
         return _from_text(options, value)
     return [value] if shape.is_array and "string" not in shape.types else value
 
