@@ -269,6 +269,8 @@ class _Compiler:
 
     def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:
         role = self.roles.get(pointer)
+        if role == "result" and plain(name) in self.requested:
+            role = None  # what was asked for, under the same name
         if role and (maker := getattr(self, f"_role_{role.replace(' ', '_')}", None)):
             made: Field | None = maker(shape) if role != "result" else self._role_result(shape, name)
             if made is None or role in _ALWAYS_THERE:
