@@ -66,7 +66,11 @@ def teller_of(document: Document, vocabulary: Vocabulary, operation: Operation, 
     """What an operation's answer tells; `is_job`: it has a status."""
     fields = tuple(id_fields(document, vocabulary, schema)) if schema is not None else ()
     declared = answer.raw.get("headers") if answer else None
-    headers = [h for h in declared if vocabulary.rank("answer headers", "poll url", str(h)) is not None] if isinstance(declared, dict) else []
+    headers = (
+        [h for h in declared if vocabulary.rank("answer headers", "poll url", str(h)) is not None]
+        if isinstance(declared, dict)
+        else []
+    )
     if headers:
         fields = (*fields, IdField((), is_link=True))
     shape = union_of(document, schema) if schema is not None else None
@@ -176,7 +180,9 @@ def flow_between(
             if best is None or score > best.score:
                 source = "/" + "/".join(id_field.pointer) if id_field.pointer else "a header with a link"
                 told = (f"{source} goes into {place.place} {place.pointer[-1]}",)
-                best = Flow(score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why))
+                best = Flow(
+                    score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why)
+                )
     return best
 
 
@@ -193,9 +199,25 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
     about |= {singular(plain(token)) for token in id_field.pointer[:-1] if token != "*"}
     told_noun, wanted_noun = _noun_of_id(vocabulary, told), _noun_of_id(vocabulary, wanted)
     if told in vocabulary.bare_ids or (told and not told_noun):
-        return 0.0 if not wanted_noun else 3.0 if singular(wanted_noun) in about else 2.5 if wanted_noun in vocabulary.job_nouns else 1.5
+        return (
+            0.0
+            if not wanted_noun
+            else 3.0
+            if singular(wanted_noun) in about
+            else 2.5
+            if wanted_noun in vocabulary.job_nouns
+            else 1.5
+        )
     if wanted in vocabulary.bare_ids:
-        return 0.0 if not told_noun else 2.5 if singular(told_noun) in about | set(nouns_of(vocabulary, reader.path)) else 1.9 if told_noun in vocabulary.job_nouns else 1.0
+        return (
+            0.0
+            if not told_noun
+            else 2.5
+            if singular(told_noun) in about | set(nouns_of(vocabulary, reader.path))
+            else 1.9
+            if told_noun in vocabulary.job_nouns
+            else 1.0
+        )
     if told_noun and wanted_noun and singular(told_noun) == singular(wanted_noun):
         return 3.5
     if told_noun in vocabulary.job_nouns and wanted_noun:
@@ -212,7 +234,9 @@ def _noun_of_id(vocabulary: Vocabulary, name: str) -> str:
     return ""
 
 
-def _surroundings(teller: Teller, reader: Operation, reader_schema: str, vocabulary: Vocabulary) -> tuple[float, list[str]]:
+def _surroundings(
+    teller: Teller, reader: Operation, reader_schema: str, vocabulary: Vocabulary
+) -> tuple[float, list[str]]:
     """What else speaks for two operations being about the same job, and how much."""
     score, why = 0.0, []
     maker = teller.operation
@@ -223,8 +247,14 @@ def _surroundings(teller: Teller, reader: Operation, reader_schema: str, vocabul
         score, why = 3.0, ["reads below the path of create"]
     else:
         ours, theirs = made.split("/")[1:], read.split("/")[1:]
-        shared = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
-        telling = [part for part in ours[:shared] if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler]
+        shared = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+        )
+        telling = [
+            part
+            for part in ours[:shared]
+            if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler
+        ]
         score += min(0.6 * len(telling), 1.8) + 0.1 * shared
     nouns = nouns_of(vocabulary, reader.path)
     if teller.nouns and nouns and (teller.nouns[-1] in nouns or nouns[-1] in teller.nouns):
@@ -238,7 +268,11 @@ def _surroundings(teller: Teller, reader: Operation, reader_schema: str, vocabul
     if teller.has_poll_url:
         score += 1.0
     said = f"{maker.raw.get('description') or ''} {maker.raw.get('summary') or ''}"
-    if len(reader.id) > 3 and reader.id in said or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said):
+    if (
+        len(reader.id) > 3
+        and reader.id in said
+        or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said)
+    ):
         score += 2.0
         why.append("the description of create names it")
     tags = maker.raw.get("tags"), reader.raw.get("tags")

@@ -232,7 +232,9 @@ class _Reading:
             places.setdefault(reader.operation.id, flow.place)
         orphans = [reader for reader in readers if reader.is_job and reader.operation.id not in kinds]
         few = sum(reader.is_job for reader in readers) <= 2
-        if few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer:  # what else would the ids be for
+        if (
+            few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer
+        ):  # what else would the ids be for
             for teller in lone:
                 if teller.is_brief and (flow := self._lone_flow(teller, orphans[0])):
                     kinds.setdefault(orphans[0].operation.id, []).append((teller.operation, flow, ()))
@@ -254,7 +256,9 @@ class _Reading:
             if operation.method == "POST" and not named and not self._is_for("read", operation, by_name=True):
                 continue
             places = self._places(operation)
-            in_path = tuple(p for p in places if p.place == "path")[:1]  # the last parameter: the others are its parents'
+            in_path = tuple(p for p in places if p.place == "path")[
+                :1
+            ]  # the last parameter: the others are its parents'
             elsewhere = tuple(p for p in places if p.place != "path")
             places = (*elsewhere, *in_path) if operation.method == "POST" else in_path or elsewhere
             if not places and not named:
@@ -279,10 +283,16 @@ class _Reading:
     def _undescribed(self, operation: Operation, place: IdPlace) -> _Told | None:
         """A usual job for an answer that is not described, where prose or the operation's name tells of a status."""
         raw = operation.raw
-        texts = [str(raw.get("description") or ""), str(raw.get("summary") or ""), *(str(a.raw.get("description") or "") for a in operation.answers)]
+        texts = [
+            str(raw.get("description") or ""),
+            str(raw.get("summary") or ""),
+            *(str(a.raw.get("description") or "") for a in operation.answers),
+        ]
         found = read_words(self.document, self.vocabulary, "status", {"type": "string"}, texts)
         named = (*pieces(operation.path), *pieces(operation.id), *pieces(texts[1]))
-        if found.sureness < LIFELIKE and not any(self.vocabulary.rank("roles", "status", word) is not None for word in named):
+        if found.sureness < LIFELIKE and not any(
+            self.vocabulary.rank("roles", "status", word) is not None for word in named
+        ):
             return None
         words = usual_words(self.vocabulary, found) if found.sureness < LIFELIKE else found
         usual = self.vocabulary.usual_fields
@@ -300,7 +310,11 @@ class _Reading:
         view = find_view(self.document, self.vocabulary, schema, setting=Setting(ids=[plain(name)]))
         if view is None:
             return None
-        view = replace(view, sureness=0.6 if found.sureness > 0.85 else 0.45, evidence=f"{words.evidence}; the answer is not described")
+        view = replace(
+            view,
+            sureness=0.6 if found.sureness > 0.85 else 0.45,
+            evidence=f"{words.evidence}; the answer is not described",
+        )
         return _Told(operation.success(), schema, view)
 
     def _sorted_out(self, readers: list[_Reader], wanted: set[str]) -> list[_Reader]:
@@ -385,13 +399,21 @@ class _Reading:
             elif flow.score > best_record:
                 best_record, record = flow.score, _path_to(reader.operation.path, flow.place)
         flows.sort(key=lambda each: -each[0])
-        if flows and best_record > flows[0][2].score + 1.5 and record != _path_to(flows[0][1].operation.path, flows[0][2].place):
+        if (
+            flows
+            and best_record > flows[0][2].score + 1.5
+            and record != _path_to(flows[0][1].operation.path, flows[0][2].place)
+        ):
             return []
         return flows
 
     def _lone_flow(self, teller: Teller, reader: _Reader) -> Flow | None:
         """The way of an id that nothing else takes into the only job that nothing else creates."""
-        ids = [f for f in teller.fields if plain(f.name) in self.vocabulary.bare_ids and plain(f.name) not in ("name", "key")]
+        ids = [
+            f
+            for f in teller.fields
+            if plain(f.name) in self.vocabulary.bare_ids and plain(f.name) not in ("name", "key")
+        ]
         if not ids or not reader.places or teller.operation.method != "POST":
             return None
         return Flow(ENOUGH, ids[0].pointer, reader.places[0], ("nothing else takes this id, or creates such jobs",))
@@ -554,14 +576,20 @@ class _Reading:
             if told.schema is None and not told.answer_has_headers:
                 part = replace(part, schema=jobs.told.schema, view=jobs.told.view)
             return self._place(jobs.name, part, why, sureness, rivals, declare)
-        if part.view is None or pointer[: len(part.view.pointer)] != part.view.pointer or len(pointer) <= len(part.view.pointer):
+        if (
+            part.view is None
+            or pointer[: len(part.view.pointer)] != part.view.pointer
+            or len(pointer) <= len(part.view.pointer)
+        ):
             holder = pointer[:-1]
             part = replace(part, view=View(holder, self._node_at(told.schema, holder), {"id": (pointer[-1:],)}, {}))
         assert part.view is not None
         inside = pointer[len(part.view.pointer) :]
         links = {plain(word) for word in self.vocabulary.ranks["roles"]["poll url"]}
         if inside and plain(inside[-1]) not in links:
-            fields = {role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"}
+            fields = {
+                role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"
+            }
             kept = {role: ps for role, ps in fields.items() if ps}
             part = replace(part, view=replace(part.view, fields={"id": (inside,), **kept}))
         return self._place(jobs.name, part, why, sureness, rivals, declare)
@@ -606,7 +634,9 @@ class _Reading:
                 return self._reading(operation, jobs, path == place)
             case "POST" if path == place:
                 return None  # an update of the job
-            case "POST" | "PUT" | "PATCH" if inside and self._is_for("act", operation) and self._same_schema(operation, jobs):
+            case "POST" | "PUT" | "PATCH" if (
+                inside and self._is_for("act", operation) and self._same_schema(operation, jobs)
+            ):
                 return Action.RETRIEVE, "acts on the job, and answers with it as it is", 0.6
             case "POST":
                 return self._starting(operation, jobs)
@@ -633,7 +663,11 @@ class _Reading:
     def _reading(self, operation: Operation, jobs: _Jobs, same_path: bool) -> tuple[Action, str, float] | None:
         """A further GET by a job's id: the job once more, or its result."""
         view = self._view(operation)
-        if view is not None and view.sureness >= LIFELIKE and (same_path or self._schema_name(view) == self._schema_name(jobs.view)):
+        if (
+            view is not None
+            and view.sureness >= LIFELIKE
+            and (same_path or self._schema_name(view) == self._schema_name(jobs.view))
+        ):
             return Action.RETRIEVE, "reads the job too", 0.8
         last = re.split("[/:.]", bare(operation.path))[-1]
         is_result = self._is_for("read", operation) or self.vocabulary.rank("roles", "result", last) is not None
@@ -909,7 +943,10 @@ class _Reading:
         examples: list[str] = []
         for part in parts:
             for parameter in part.operation.parameters:
-                if part.id_place and (parameter.place, (parameter.name,)) == (part.id_place.place, part.id_place.pointer):
+                if part.id_place and (parameter.place, (parameter.name,)) == (
+                    part.id_place.place,
+                    part.id_place.pointer,
+                ):
                     examples += [str(e) for e in (parameter.raw.get("example"), parameter.schema.get("example")) if e]
                     if parameter.schema.get("format") == "uuid":
                         self._note(f"{name}: id", "{uuid}", "its format")
@@ -1007,7 +1044,9 @@ class _Reading:
             self.conclusions.append(Conclusion(f"{name}: {role} field", text, evidence, sureness, rivals, declare))
         told = [s for s in State if s in words]
         for state in told:
-            evidence = "declared" if state in wishes.words else f"the vocabulary's meaning; {view.evidence or 'its enum'}"
+            evidence = (
+                "declared" if state in wishes.words else f"the vocabulary's meaning; {view.evidence or 'its enum'}"
+            )
             others = tuple((str(w), 0.5) for w in view.phases.get(state, ())[1:])
             shown = str(words[state]).lower() if isinstance(words[state], bool) else str(words[state])
             sureness = 1.0 if state in wishes.words else 0.6 if "usual" in view.evidence else 0.9
@@ -1022,7 +1061,9 @@ class _Reading:
             self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", 0.3,
                        f"{where}.words.…: {word}")  # fmt: skip
         for word in sorted({w for v in views for w in v.passive_words} - set(map(str, words.values()))):
-            self._note(f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning")
+            self._note(
+                f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning"
+            )
 
 
 _DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",

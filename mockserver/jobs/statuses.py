@@ -14,8 +14,12 @@ MAX_TEXT = 20_000  # characters of a description that are looked at
 MAX_WORDS = 100  # of one status
 _QUOTED = re.compile(r"[`'\"“‘]([A-Za-z][\w\- ]{1,40})[`'\"”’]")
 _BOLD = re.compile(r"\*\*([A-Za-z][\w\-]{1,40})\*\*|<(?:code|b|strong)>([A-Za-z][\w\-]{1,40})</")
-_LISTED = re.compile(r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+")
-_ITEM = re.compile(r"^\s*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)", re.M)
+_LISTED = re.compile(
+    r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+"
+)
+_ITEM = re.compile(
+    r"^\s*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)", re.M
+)
 _ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
 _NUMBERED = re.compile(r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—]|-+>?|→|is|means)\s*[`'\"(]?([A-Za-z][A-Za-z _\-]{1,40})")

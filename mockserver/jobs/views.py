@@ -71,7 +71,11 @@ def find_view(
         inside = sum(len(p[0]) > 1 for role, p in view.fields.items() if role in ("id", "status"))
         score = declared + ("id" in view.fields) + ("status" in view.fields) * (0.3 + 2 * view.sureness) - 0.4 * inside
         score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
-        if score > 0 and ("id" in view.fields or "status" in view.fields or declared) and (best is None or score > best[0]):
+        if (
+            score > 0
+            and ("id" in view.fields or "status" in view.fields or declared)
+            and (best is None or score > best[0])
+        ):
             best, found = (score, -len(pointer)), view
     return found
 
