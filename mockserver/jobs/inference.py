@@ -130,6 +130,7 @@ class _Reading:
     id_places: dict[str, tuple[IdPlace, ...]] = field(default_factory=dict)
     homes: set[str] = field(default_factory=set)
     readable: set[str] = field(default_factory=set)
+    orphans: dict[str, IdPlace | None] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
 
     def resources(self) -> tuple[JobResource, ...]:
@@ -140,12 +141,13 @@ class _Reading:
         self.homes = {kind.path for kind in kinds if kind.path}
         self.readable = {bare(o.path) for o in self._getters()}
         made = [kind for kind in kinds if kind.creates]
-        self.reserved = {kind.retrieve.id for kind in made} | {o.id for kind in made for o, *_ in kind.creates}
+        self.reserved = {kind.retrieve.name for kind in made} | {o.name for kind in made for o, *_ in kind.creates}
+        self.orphans = {kind.retrieve.name: kind.place for kind in kinds if not kind.creates}
         unread = []
         for kind in kinds:
             name, wishes = self._claim(kind.retrieve, declared)
             name = self._free_name(name, kind.retrieve.path, [r.name for r in found])
-            if kind.retrieve.id in self.placed:
+            if kind.retrieve.name in self.placed:
                 continue  # reads a kind that was found before
             resource = self._resource(replace(kind, name=name, wishes=wishes))
             if resource.first(Action.CREATE):
@@ -175,13 +177,13 @@ class _Reading:
             raise NoJobError(self._why_no_job(bool(unread)))
         found.extend(self._records([r.name for r in found]))
         for operation in self.document.operations:
-            if operation.id not in self.placed:
+            if operation.name not in self.placed:
                 self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
         return tuple(found)
 
     def _release(self, resource: JobResource) -> None:
         for part in resource.operations:
-            self.placed.pop(part.operation.id, None)
+            self.placed.pop(part.operation.name, None)
 
     def _why_no_job(self, is_read: bool) -> str:
         origin = self.document.origin
@@ -228,21 +230,21 @@ class _Reading:
                 continue
             score, reader, flow = flows[0]
             others = tuple((r.operation.id, _share(s)) for s, r, _ in flows[1:4] if s > score - 3)
-            kinds.setdefault(reader.operation.id, []).append((teller.operation, flow, others))
-            places.setdefault(reader.operation.id, flow.place)
-        orphans = [reader for reader in readers if reader.is_job and reader.operation.id not in kinds]
+            kinds.setdefault(reader.operation.name, []).append((teller.operation, flow, others))
+            places.setdefault(reader.operation.name, flow.place)
+        orphans = [reader for reader in readers if reader.is_job and reader.operation.name not in kinds]
         few = sum(reader.is_job for reader in readers) <= 2
         if (
             few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer
         ):  # what else would the ids be for
             for teller in lone:
                 if teller.is_brief and (flow := self._lone_flow(teller, orphans[0])):
-                    kinds.setdefault(orphans[0].operation.id, []).append((teller.operation, flow, ()))
+                    kinds.setdefault(orphans[0].operation.name, []).append((teller.operation, flow, ()))
         found = []
         for reader in readers:
             if reader.is_job:
-                creates = tuple(kinds.get(reader.operation.id, ()))
-                place = places.get(reader.operation.id) or next(iter(reader.places), None)
+                creates = tuple(kinds.get(reader.operation.name, ()))
+                place = places.get(reader.operation.name) or next(iter(reader.places), None)
                 path = _path_to(reader.operation.path, place)
                 found.append(_Jobs("", ResourceDeclaration(), reader.operation, reader.told, place, path, creates))
         return sorted(found, key=lambda kind: not kind.creates)  # those that nothing creates come last
@@ -485,23 +487,23 @@ class _Reading:
             score = min(score, 0.4)
         parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
         for operation in self.document.operations:
-            if operation.id not in self.placed and (part := self._declared_part(operation, jobs)):
+            if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
         for operation, flow, others in jobs.creates:
             below = jobs.holds(operation) and (  # a comment on a job, say
                 operation.method != "POST" or self._is_for("act", operation) or self._starting(operation, jobs) is None
             )
-            if operation.id not in self.placed and not below:
+            if operation.name not in self.placed and not below:
                 parts.append(self._creating(operation, flow, others, jobs))
         for operation in self.document.operations:
-            free = operation.id not in self.placed and operation.id not in self.reserved
+            free = operation.name not in self.placed and operation.name not in self.reserved
             if free and (part := self._inferred_part(operation, jobs)):
                 parts.append(part)
         id_names = {p.pointer[-1] for p in [jobs.place] if p}
         parts = [self._with_id(p, id_names) for p in parts]
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
-        order = {operation.id: number for number, operation in enumerate(self.document.operations)}
-        parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.id])
+        order = {operation.name: number for number, operation in enumerate(self.document.operations)}
+        parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.name])
         self._check_places(wishes, parts)
         parts = [self._with_usual_words(p, wishes) for p in parts]
         words = self._words(jobs, parts)
@@ -618,6 +620,8 @@ class _Reading:
         if operation.method == "GET" and self._lists(operation, jobs):
             return Action.LIST, "a list on the collection's path", 0.9
         by_id = self._job_place(operation, jobs)
+        if by_id is None and operation.name in self.orphans and self._same_schema(operation, jobs) and self._schema_name(jobs.view):
+            return Action.RETRIEVE, "answers with the same job, and nothing else creates what it reads", 0.7
         if by_id is None:
             return self._starting(operation, jobs) if operation.method == "POST" else None
         inside = jobs.holds(operation)
@@ -726,7 +730,9 @@ class _Reading:
         if action is Action.LIST and told.view is None:
             raise DeclarationError(f"{jobs.wishes.where}.list: the answer of {operation.name} holds no list of jobs.")
         is_free = action in (Action.CREATE, Action.LIST)
-        place = None if is_free else self._job_place(operation, jobs) or self._path_place(operation, jobs)
+        place = None if is_free else self._job_place(operation, jobs) or self.orphans.get(operation.name)
+        if place is None and not is_free:
+            place = self._path_place(operation, jobs)
         if place is None and not is_free:
             place = next(iter(self._places(operation)), None)
         part = self._part_of(operation, action, told, place)
@@ -767,12 +773,12 @@ class _Reading:
         """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
         for operation in self._getters():
             view = self._view(operation)
-            is_free = operation.id not in self.placed and bare(operation.path).endswith("}")
+            is_free = operation.name not in self.placed and bare(operation.path).endswith("}")
             if not view or "id" not in view.fields or not is_free:
                 continue
             collection = collection_of(operation.path)
             posts = (o for o in self.document.operations if o.method == "POST" and bare(o.path) == collection)
-            maker = next((o for o in posts if o.id not in self.placed), None)
+            maker = next((o for o in posts if o.name not in self.placed), None)
             made = self._view(maker) if maker else None
             if maker and made and "id" in made.fields:
                 name = self._free_name(singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
@@ -790,7 +796,7 @@ class _Reading:
         self, name: str, part: JobOperation, evidence: str, sureness: float = 1.0,
         others: tuple[tuple[str, float], ...] = (), declare: str = "",
     ) -> JobOperation:  # fmt: skip
-        self.placed[part.operation.id] = name
+        self.placed[part.operation.name] = name
         topic = f"{name}: {part.action.value}"
         declare = declare or f"x-job.resources.{name}.{part.action.value}: {part.operation.id}"
         self.conclusions.append(Conclusion(topic, part.operation.name, evidence, sureness, others, declare))
