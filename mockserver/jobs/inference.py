@@ -460,7 +460,8 @@ class _Reading:
         words = [w for w in collection_of(retrieve.path).split("/") if w and w != "{}"]
         for word in reversed(words[-1:]):
             noun = singular(word)
-            if plain(noun) not in self.vocabulary.filler and noun.isascii():
+            is_version = re.fullmatch(r"v\d+\w*", noun) is not None
+            if not is_version and plain(noun) not in self.vocabulary.filler and noun.isascii():
                 return noun
         for place in self._places(retrieve)[:1]:
             parts = [p for p in pieces(place.pointer[-1]) if p not in ("id", "uuid", "name")]
