@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mockserver.jobs.lifecycle import State
 
+_NOT_RANKED = {"states", "headers", "refused keys", "sample values", "stream ends"}
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 
 
@@ -26,17 +27,21 @@ class Vocabulary:
     ranks: Mapping[str, Mapping[str, Mapping[str, int]]]
     headers: Mapping[str, str]
     refused_keys: tuple[str, ...]
+    samples: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # made-up values by kind (`email`, `price`, …)
+    stream_ends: tuple[str, ...] = ()
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Vocabulary":
         """The vocabulary of a parsed data file."""
         states = {plain(w): State(state) for state, words in data["states"].items() for w in words}
-        sections = [name for name in data if name not in ("states", "headers", "refused keys")]
+        sections = [name for name in data if name not in _NOT_RANKED]
         ranks = {
             section: {role: {plain(w): i for i, w in enumerate(words)} for role, words in data[section].items()}
             for section in sections
         }
-        return cls(states, ranks, dict(data["headers"]), tuple(data["refused keys"]))
+        samples = {kind: tuple(values) for kind, values in data.get("sample values", {}).items()}
+        ends = tuple(data.get("stream ends", ()))
+        return cls(states, ranks, dict(data["headers"]), tuple(data["refused keys"]), samples, ends)
 
     def state(self, word: str) -> State | None:
         """The state that a provider's word means, if it is known."""
