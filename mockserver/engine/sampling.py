@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from math import ceil, floor
 from random import Random
 from typing import Any
@@ -25,6 +26,7 @@ MAX_VALUES = 1000  # in one sample; a few schemas can ask for billions
 MAX_OPTIONAL = 400  # from so many values on, only what is required is given
 MAX_ITEMS = 100
 MAX_ATTEMPTS = 24
+MAX_ERRORS = 200  # that one attempt learns from
 MAX_DRAWS = 30  # of a text for a pattern
 MAX_INTEGER = 2**63  # what JSON can hold of integers here (orjson)
 OPTIONAL_TRIES = 5  # an optional field that was wrong so often is left out
@@ -97,23 +99,18 @@ class Sampler:
         if turn:
             ways.append((False, self.lean))
         errors: list[Any] = []
-        too_large = False
         for random, lean in dict.fromkeys(ways):
             attempt = _Attempt(self, f"{self.seed}/{turn}" if random else self.seed, random, lean)
             for _ in range(MAX_ATTEMPTS):
-                try:
-                    self.last = value = attempt.value(self.schema, (), self.name, _NOTHING, 0, 0)
-                except _TooMuch:
-                    too_large = True
-                    break
+                self.last = value = attempt.value(self.schema, (), self.name, _NOTHING, 0, 0)
                 if self.validator.is_valid(value):
                     return value
-                errors = list(self.validator.iter_errors(value))
+                errors = list(islice(self.validator.iter_errors(value), MAX_ERRORS))
+                if attempt.room > MAX_VALUES:  # cut off; the next would be too
+                    break
                 attempt.learn(errors)
         where = "".join(f"/{token}" for token in errors[0].instance_path) if errors else ""
-        why = f"at {where or '/'}: {str(errors[0]).partition(chr(10))[0][:200]}" if errors else ""
-        if too_large and not errors:
-            why = f"it needs more than {MAX_VALUES} values"
+        why = f"{where or 'the whole'}: {str(errors[0]).partition(chr(10))[0][:200]}"
         raise DocumentError(f"{self.document.origin}: no value is found that its schema allows ({why}).")
 
     def wanted(self, schema: Any) -> Wanted:
@@ -130,10 +127,6 @@ class Sampler:
         if pattern not in self._patterns:
             self._patterns[pattern] = Validator(self.document, {"type": "string", "pattern": pattern}, "response")
         return self._patterns[pattern].is_valid(text)
-
-
-class _TooMuch(Exception):
-    """The value would be larger than any answer should be."""
 
 
 class _Attempt:
@@ -161,14 +154,13 @@ class _Attempt:
     def value(self, schema: Any, path: Path, name: str, hint: Any, level: int, shift: int) -> Any:
         """A value at a place. `hint` is what an example outside has there; `shift` counts the items of a list."""
         self.room += 1
-        if self.room > MAX_VALUES:
-            raise _TooMuch
         found = self.sampler.wanted(schema)
         tries = self.tries[path]
         known = self._known(found, hint, path)
         if tries < len(known) and (path not in self.inside or not isinstance(known[tries], (dict, list))):
             return known[tries]
         variant = max(tries - len(known), 0)
+        foreign: dict[str, Any] = {}
         hints = known[0] if known and variant < 2 else _NOTHING
         if found.choices:
             found = Wanted(found.node, [self._by_depth(options) for options in found.choices], found.references)
@@ -177,11 +169,14 @@ class _Attempt:
             if not known and variant < 1 and inner and path not in self.inside:
                 return inner[0]
             hints = inner[0] if hints is _NOTHING and inner and variant < 2 else hints
+            if variant >= 6:
+                foreign = self._foreign(schema)
         if self.lean and level and _allows_null(found.node) and not known:
             return None
         self.above.extend(found.references)
         try:
-            return self._made(found.node, path, name, hints, level, shift, variant)
+            made = self._made(found.node, path, name, hints, level, shift, variant)
+            return {**foreign, **made} if isinstance(made, dict) else made
         finally:
             del self.above[len(self.above) - len(found.references) :]
 
@@ -201,6 +196,22 @@ class _Attempt:
         if "default" in node and (self.lean or node["default"] not in (None, "", [], {})):
             out.append(node["default"])
         return [_plain(value) for value in out]
+
+    def _foreign(self, schema: Any) -> dict[str, Any]:
+        """What makes an object wrong for each branch of a choice but the one that is taken.
+
+        Branches that all allow the same object (nothing required, nothing closed) can be told apart in no other way.
+        """
+        out: dict[str, Any] = {}
+        for option in (option for options in self.sampler.wanted(schema).choices for option in options):
+            for name, sub in list(_map(self.sampler.wanted(option).node, "properties").items())[:3]:
+                validator = Validator(self.sampler.document, sub, "response")
+                wrong: Any
+                for wrong in (None, "", 0, {}):
+                    if not validator.is_valid(wrong):
+                        out.setdefault(name, wrong)
+                        break
+        return out
 
     def _by_depth(self, options: list[Any]) -> list[Any]:
         """The options of a choice, those that lead back to what is being made last."""
@@ -233,7 +244,7 @@ class _Attempt:
             return None
         if self.lean and not node:
             return {} if level == 0 else "string"
-        return self._text(node, name, random, shift)
+        return self._text(node, name, random, shift, variant)
 
     @staticmethod
     def _kind(node: Node, name: str, variant: int) -> str:
@@ -252,11 +263,11 @@ class _Attempt:
     # -- objects and arrays -------------------------------------------------------------------------
 
     def _object(self, node: Node, path: Path, hint: Any, level: int, shift: int, variant: int) -> Any:
-        properties = node["properties"] if isinstance(node.get("properties"), dict) else {}
+        properties = _map(node, "properties")
         required = [name for name in _list(node, "required") if isinstance(name, str)]
         hints = hint if isinstance(hint, dict) else {}
-        if level >= MAX_LEVELS:
-            properties = {name: sub for name, sub in properties.items() if name in required}
+        if self._is_cut(level):
+            return {}
         spare = variant >= 3 and variant % 2 == 1  # then nothing optional
         out: dict[str, Any] = {}
         for name, sub in properties.items():
@@ -276,6 +287,9 @@ class _Attempt:
             for name in [name for name in reversed(out) if name not in required][: len(out) - most]:
                 del out[name]
         return out
+
+    def _is_cut(self, level: int) -> bool:
+        return level >= MAX_LEVELS or self.room > MAX_VALUES
 
     def _passes(self, name: str, sub: Any, hints: Mapping[str, Any], path: Path, level: int) -> bool:
         """Whether an optional property is left out."""
@@ -332,6 +346,8 @@ class _Attempt:
                 out[name] = self.value(sub, (*path, name), name, _NOTHING, level + 1, number)
 
     def _array(self, node: Node, path: Path, name: str, hint: Any, level: int, variant: int) -> list[Any]:
+        if self._is_cut(level):
+            return []
         hints = hint if isinstance(hint, list) else []
         items = node.get("items", {})
         first = _list(node, "prefixItems")
@@ -406,8 +422,11 @@ class _Attempt:
             return random.randint(low, top)
         return low + shift % (top - low + 1)
 
-    def _text(self, node: Node, name: str, random: Random, shift: int) -> str:
+    def _text(self, node: Node, name: str, random: Random, shift: int, variant: int) -> str:
         least, most = _whole(node, "minLength", 0), _whole(node, "maxLength", MAX_LENGTH)
+        if variant >= 2:  # another length may be what another branch does not allow
+            least = random.randint(least, max(least, min(most, least + 40)))
+            most = least if variant % 2 else most
         wording = self.sampler.wording
         if "x-faker" in node and (made := wording.faked(node["x-faker"], random)) is not None:
             text = str(made)
@@ -415,12 +434,7 @@ class _Attempt:
                 return text
         pattern = node.get("pattern")
         text = wording.text(node, name, random, shift)
-        known_format = wording.formatted(str(node.get("format")), name, random, shift) is not None
-        if not known_format:
-            tried = self.random or self.tries.total() > MAX_ATTEMPTS // 2
-            text = f"{text}{random.randrange(100)}" if tried and self.random and shift else text
-            text = fitted(text, least, most)
-        elif not least <= len(text) <= most:
+        if not least <= len(text) <= most:
             text = fitted(text, least, most)
         if not isinstance(pattern, str) or self.sampler.matches(pattern, text):
             return text
@@ -504,6 +518,11 @@ def _allows_null(node: Node) -> bool:
 def _list(node: Node, key: str) -> list[Any]:
     value = node.get(key)
     return value if isinstance(value, list) else []
+
+
+def _map(node: Node, key: str) -> Node:
+    value = node.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _single(name: str) -> str:

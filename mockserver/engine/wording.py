@@ -13,7 +13,8 @@ from mockserver.openapi.document import Node
 MAX_LENGTH = 10_000  # characters of one made-up text
 MAX_REPEATS = 6  # of what a pattern allows without end
 _START = 1_767_261_600  # 2026-01-01T10:00:00Z, where no name says more
-_TIMES = ("created", "started", "completed", "updated", "expires")
+_TIMES = ("created", "updated", "expires", "instant")  # kinds of values that are instants
+_THOUSANDTHS = {"ms", "millis", "milliseconds"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _CLASSES = re.compile(r"\\[pP]\{[^}]*\}")
 
@@ -35,12 +36,11 @@ class Wording:
         if self._vocabulary is None:
             return None
         words = [word.lower() for word in _WORDS.findall(name)][-6:] or [name]
+        if words[-1] in _THOUSANDTHS and len(words) > 1:
+            words.pop()
         ranks = self._vocabulary.ranks
         for first in range(len(words)):
             tail = "".join(words[first:])
-            for role in _TIMES:
-                if tail in ranks["roles"][role]:
-                    return role
             for kind, names in ranks.get("sample names", {}).items():
                 if tail in names:
                     return kind
@@ -78,7 +78,7 @@ class Wording:
             kind = {"email": "email", "idn-email": "email", "ipv4": "ip"}.get(form, "url")
             kind = "image url" if kind == "url" and self.kind(name) == "image url" else kind
             if words := self.values(kind):
-                return str(_turn(words, random, shift))
+                return str(_turn(words, random, shift)).replace(" ", "")
         return make(random)
 
     def _second(self, kind: str | None) -> int:
@@ -92,8 +92,8 @@ class Wording:
         if not numbers:
             return None
         number: int | float = _turn(numbers, random, shift)
-        thousands = kind in _TIMES and {"ms", "millis", "milliseconds"} & {w.lower() for w in _WORDS.findall(name)}
-        return number * 1000 if thousands else number
+        in_thousandths = kind in (*_TIMES, "seconds") and any(w.lower() in _THOUSANDTHS for w in _WORDS.findall(name))
+        return number * 1000 if in_thousandths else number
 
     def faked(self, wish: Any, random: Random) -> Any:
         """What `x-faker` asks for, by the method's name in Python or in JavaScript; None for what is not known."""
@@ -153,7 +153,8 @@ def fitted(text: str, least: int, most: int | None) -> str:
 
 def _turn(values: Any, random: Random, shift: int) -> Any:
     """One of some values; further items of a list take the ones that follow."""
-    return values[(random.randrange(len(values)) + shift) % len(values)]
+    value = values[(random.randrange(len(values)) + shift) % len(values)]
+    return f"{value} {shift}" if shift >= len(values) and isinstance(value, str) else value
 
 
 def _instant(second: int) -> datetime:
