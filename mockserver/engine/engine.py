@@ -62,6 +62,7 @@ class Engine:
             clock=clock,
             store=store,
             results=self._results,
+            media=media,
             policy=policy or KeyPolicy(contract.refused_keys),
             seed=f"{seed}/{provider.name}",
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),

@@ -1,11 +1,11 @@
 """Reading a contract: the job resources of a document, inferred from its operations and corrected by `x-job`."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mockserver.errors import DeclarationError, DocumentError, NoJobError
+from mockserver.jobs.collections import find_collections
 from mockserver.jobs.declaration import Declaration, FollowUpDeclaration, ResourceDeclaration
 from mockserver.jobs.identity import format_of
 from mockserver.jobs.lifecycle import State, complete_words
@@ -23,6 +23,7 @@ def read_contract(
     """The contract of a document. Raises NoJobError if it has no job, DeclarationError for a wrong `x-job`."""
     reading = _Reading(document, vocabulary, declaration, profiles)
     resources = reading.resources()
+    collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],
         "request-id": vocabulary.headers["request id"],
@@ -36,7 +37,8 @@ def read_contract(
         headers={name: header for name, header in headers.items() if header},
         refused_keys=vocabulary.refused_keys,
         vocabulary=vocabulary,
-        conclusions=tuple(reading.conclusions),
+        conclusions=(*reading.conclusions, *about_collections),
+        collections=collections,
     )
 
 
@@ -97,10 +99,6 @@ class _Reading:
             )
         if not found:
             raise NoJobError(self._why_no_job())
-        found.extend(self._records([r.name for r in found]))
-        for operation in self.document.operations:
-            if operation.id not in self.placed:
-                self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
         return tuple(found)
 
     def _why_no_job(self) -> str:
@@ -304,28 +302,6 @@ class _Reading:
             if pointer := find_reference(self.document, media.get("schema"), wanted):
                 return IdPlace("body", pointer)
         return None
-
-    def _records(self, taken: list[str]) -> Iterable[JobResource]:
-        """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
-        for operation in self._readers():
-            view = self._view(operation)
-            is_free = operation.id not in self.placed and _bare(operation.path).endswith("}")
-            if not view or "id" not in view.fields or not is_free:
-                continue
-            collection = _collection(operation.path)
-            posts = (o for o in self.document.operations if o.method == "POST" and _bare(o.path) == collection)
-            maker = next((o for o in posts if o.id not in self.placed), None)
-            made = self._view(maker) if maker else None
-            if maker and made and "id" in made.fields:
-                name = self._free_name(_singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
-                taken.append(name)
-                reader = JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation))
-                parts = [
-                    self._place(name, reader, "reads a record"),
-                    self._place(name, JobOperation(maker, Action.CREATE, made), "makes a record"),
-                ]
-                id_format = self._id_format(name, parts)
-                yield JobResource(name, tuple(parts), {}, id_format, self.profiles["default"], lifecycle=False)
 
     def _place(self, name: str, part: JobOperation, evidence: str) -> JobOperation:
         self.placed[part.operation.id] = name
