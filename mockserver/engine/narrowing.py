@@ -1,4 +1,4 @@
-"""What several schemas ask for at once: `$ref`s followed, `allOf` met into one node, the choices left open beside it."""
+"""What several schemas ask for at once: `$ref`s followed, `allOf` met in one node, the choices left open beside it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

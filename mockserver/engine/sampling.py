@@ -57,7 +57,7 @@ class Sampler:
     """Draws values of one schema.
 
     `seed` decides what is drawn; `hints` are examples that stand outside the schema; `lean` gives what is required
-    alone; without a vocabulary, names mean nothing.
+    alone; `error` is the status of the answer if that is an error; without a vocabulary, names mean nothing.
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class Sampler:
         hints: Iterable[Any] = (),
         lean: bool = False,
         name: str = "",
+        error: int = 0,
     ) -> None:
         self.document = document
         self.schema = schema
-        self.wording = Wording(vocabulary)
+        self.wording = Wording(vocabulary, error)
         self.seed = seed
         self.hints = tuple(hints)
         self.lean = lean

@@ -32,8 +32,8 @@ _CONCRETE = {"image/*": "image/png", "video/*": "video/mp4", "audio/*": "audio/w
 _ANYTHING = {"*/*", "application/*"}
 _PICTURES = {"image/png", "image/jpeg", "image/webp"}
 # What the server itself says of a message; a document's word for it would break the message.
-_OWN_HEADERS = {"content-type", "content-length", "content-encoding", "content-range", "transfer-encoding", "connection",
-                "keep-alive", "upgrade", "trailer", "te", "date", "server", "vary", "preference-applied"}  # fmt: skip
+_OWN_HEADERS = {"content-type", "content-length", "content-encoding", "content-range", "transfer-encoding",
+                "connection", "keep-alive", "upgrade", "trailer", "te", "date", "server", "vary", "preference-applied"}  # fmt: skip
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -192,6 +192,7 @@ class Stateless:
                 vocabulary=self._vocabulary,
                 seed=f"{self._seed}/{answer.status}",
                 hints=[*named, *self._document.examples(node)],
+                error=_error_status(answer),
             )
         return self._samplers[key]
 
@@ -280,7 +281,7 @@ class Stateless:
 
     def _bytes(self, essence: str, family: str) -> bytes:
         if family == "image" and "svg" in essence:
-            return b'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="180"><rect width="320" height="180"/></svg>'
+            return b'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="180"/>'
         if self._media is not None and family == "image":
             return self._media.still(*PICTURE, essence if essence in _PICTURES else "image/png")
         if self._media is not None and family == "video":
@@ -332,6 +333,13 @@ def usual_status(operation: Operation) -> int:
     if answer is None:
         return 200 if operation.answers else 204
     return int(answer.status) if _SUCCESS.fullmatch(answer.status) else 200
+
+
+def _error_status(answer: Answer) -> int:
+    """The status of an answer that is an error, 0 for others."""
+    if answer.status[0] in "45":
+        return int(answer.status) if answer.status.isdecimal() else int(answer.status[0]) * 100
+    return 0
 
 
 def essence_of(media_type: str) -> str:
@@ -421,8 +429,7 @@ def _wave_silence(seconds: float) -> bytes:
 # Frames of MPEG-1 layer III at 32 kHz and 64 kbit/s, mono, with nothing in them: 288 bytes, 36 ms each.
 _MPEG_SILENCE = (b"\xff\xfb\x58\xc4" + bytes(284)) * 28
 _TEXTS = {
-    "text/html": "<!doctype html>\n<html><head><title>A quiet harbour</title></head><body><p>A quiet harbour.</p></body>"
-    "</html>\n",
+    "text/html": "<!doctype html>\n<html><head><title>A quiet harbour</title></head><body></body></html>\n",
     "text/csv": "id,name\n1,harbour\n2,lantern\n",
     "text/markdown": "# A quiet harbour\n\nMorning light.\n",
     "text/vtt": "WEBVTT\n\n00:00.000 --> 00:01.000\nA quiet harbour.\n",

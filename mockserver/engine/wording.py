@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.client import responses
 from random import Random
 from string import ascii_lowercase, digits
 from typing import Any
@@ -22,8 +23,10 @@ _CLASSES = re.compile(r"\\[pP]\{[^}]*\}")
 class Wording:
     """The words of a vocabulary as values; without one, the plainest values there are."""
 
-    def __init__(self, vocabulary: Vocabulary | None) -> None:
+    def __init__(self, vocabulary: Vocabulary | None, error: int = 0) -> None:
+        """`error` is the HTTP status of the answer that the values stand in, if that is an error."""
         self._vocabulary = vocabulary
+        self._error = error
         self._kinds: dict[str, str | None] = {}
 
     def kind(self, name: str) -> str | None:
@@ -54,6 +57,9 @@ class Wording:
         """A text for a field, before its length is fitted. `shift` counts the items of a list, so that they differ."""
         if made := self.formatted(str(node.get("format")), name, random, shift):
             return made
+        if role := self._error_role(name):
+            phrase = responses.get(self._error, "Error")
+            return phrase if role == "message" else phrase.lower().replace(" ", "_").replace("-", "_")
         kind = self.kind(name)
         if kind in _TIMES:
             return _instant(self._second(kind)).isoformat().replace("+00:00", "Z")
@@ -81,12 +87,21 @@ class Wording:
                 return str(_turn(words, random, shift)).replace(" ", "")
         return make(random)
 
+    def _error_role(self, name: str) -> str | None:
+        """What a field says of an error, if the values stand in one."""
+        if not self._error or self._vocabulary is None:
+            return None
+        roles = ("message", "status", "code", "type")
+        return next((role for role in roles if self._vocabulary.rank("error", role, name) is not None), None)
+
     def _second(self, kind: str | None) -> int:
         values = self.values(kind) if kind in _TIMES else ()
         return int(values[0]) if values else _START
 
     def number(self, name: str, random: Random, shift: int) -> int | float | None:
         """A number that a field's name asks for, or None."""
+        if self._error_role(name) in ("status", "code"):
+            return self._error
         kind = self.kind(name)
         numbers = [v for v in self.values(kind) if isinstance(v, (int, float)) and not isinstance(v, bool)]
         if not numbers:

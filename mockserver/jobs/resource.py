@@ -74,7 +74,8 @@ class JobResource:
     """One kind of job.
 
     `words` are the states that its contract can express. `echo` maps fields of the answer to fields of the request
-    where their names differ; `only_in` lists the states in which a field appears, where that is fewer than its role says.
+    where their names differ; `only_in` lists the states in which a field appears, where that is fewer than its
+    role says.
     """
 
     name: str
