@@ -44,7 +44,7 @@ def test_collections_are_found_beside_the_jobs() -> None:
     assert [r.name for r in contract.resources] == ["job"]
     pets, visits = contract.collections
     assert (pets.name, visits.name) == ("pet", "visit")
-    assert [p.action.value for p in pets.operations] == ["create", "list", "read", "update", "update", "delete"]
+    assert [p.action.value for p in pets.operations] == ["list", "create", "read", "update", "delete", "update"]
     assert visits.first(RecordAction.READ).pointer == ("visit",)
     topics = {c.topic: c.value for c in contract.conclusions}
     assert topics["pet: list"] == "GET /pets"
@@ -56,7 +56,7 @@ def test_what_was_created_can_be_read(shop: Service) -> None:
     assert (made["name"], made["tag"], made["mood"]) == ("Tom", "grey", "calm")
     assert made["created_at"] == int(START)
     assert "secret" not in made, "what the answer has no field for is not shown"
-    assert isinstance(made["weight"], int), "what is not valid there is not shown either"
+    assert made["weight"] == 4, "in the type that the answer has"
     assert made["id"].startswith("pet_")
     assert shop.get(f"/pets/{made['id']}").json() == made
 
@@ -87,7 +87,7 @@ def test_a_record_is_changed_and_replaced(shop: Service) -> None:
     assert changed["updated_at"] > made["updated_at"]
     assert shop.get(f"/pets/{made['id']}").json() == changed
     cleared = shop.request("PATCH", f"/pets/{made['id']}", json={"tag": None})
-    assert not valid(shop, "PATCH /pets/{pet_id}", cleared).get("tag")
+    assert "tag" not in valid(shop, "PATCH /pets/{pet_id}", cleared)
     replaced = shop.request("PUT", f"/pets/{made['id']}", json={"name": "Kim"})
     assert "tag" not in valid(shop, "PUT /pets/{pet_id}", replaced)
     assert shop.request("PATCH", f"/pets/{made['id']}", json={"name": 5}).status_code == 400

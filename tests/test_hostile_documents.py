@@ -474,7 +474,7 @@ UNSATISFIABLE: Mapping[str, Any] = {
     "ten that must hold themselves": {
         "required": [f"x{n}" for n in range(10)],
         "properties": dict.fromkeys([f"x{n}" for n in range(10)], SELF),
-    },  # noqa: E501
+    },
     "a list of a hundred of itself": {"type": "array", "minItems": 100, "items": SELF},
     "a very long text": {"type": "string", "minLength": 10**12},
     "a very long list": {"type": "array", "minItems": 10**12, "items": {"type": "string"}},

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from mockserver.engine.conversion import as_type, instant_writer
+from mockserver.engine.conversion import as_type, converter, instant_writer
 from mockserver.engine.paging import Page, Paging
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.sampling import Sampler
@@ -224,13 +224,7 @@ class RecordAnswer:
             return whole
         out = dict(self._record)
         for name in reversed(values):  # what was put in last matters most: the id, then the times
-            value = values[name]
-            known = out.get(name)
-            tries = [value, {**known, **value}] if isinstance(value, dict) and isinstance(known, dict) else [value]
-            for each in tries:
-                if self.is_valid({**out, name: each}):
-                    out[name] = each
-                    break
+            out = next((each for each in self._with(out, name, values[name]) if self.is_valid(each)), out)
         for name in silent:
             without = {key: value for key, value in out.items() if key != name}
             for candidate in (without, {**out, name: None}):
@@ -239,10 +233,22 @@ class RecordAnswer:
                     break
         return out
 
+    def _with(self, record: dict[str, Any], name: str, value: Any) -> Iterator[dict[str, Any]]:
+        """A record with a field of this value, as near to it as may be: whole, completed, converted, or without it."""
+        yield {**record, name: value}
+        known = record.get(name)
+        if isinstance(value, dict) and isinstance(known, dict):
+            yield {**record, name: {**known, **value}}
+        if name in self._shape.properties and value is not None:
+            convert, _ = converter(shape_of(self._document, self._shape.properties[name]))
+            yield {**record, name: convert(value)}
+        yield {key: inner for key, inner in record.items() if key != name}
+
     def about(self, shown: dict[str, Any]) -> Any:
         """The whole answer about one record."""
         assert self._pointer is not None
-        return _put(self._whole, self._pointer, shown)
+        out = _put(self._whole, self._pointer, shown)
+        return out if self._accepts(out) else self._whole
 
     def deleted(self, id: str) -> Any:
         """The whole answer about a record that is gone."""

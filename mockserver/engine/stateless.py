@@ -5,9 +5,9 @@ An answer is the published example if that is valid, else a sample of its schema
 
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
-from xml.sax.saxutils import escape
 
 import orjson
 
@@ -32,8 +32,9 @@ _CONCRETE = {"image/*": "image/png", "video/*": "video/mp4", "audio/*": "audio/w
 _ANYTHING = {"*/*", "application/*"}
 _PICTURES = {"image/png", "image/jpeg", "image/webp"}
 # What the server itself says of a message; a document's word for it would break the message.
-_OWN_HEADERS = {"content-type", "content-length", "content-encoding", "content-range", "transfer-encoding",
-                "connection", "keep-alive", "upgrade", "trailer", "te", "date", "server", "vary", "preference-applied"}  # fmt: skip
+_OWN_HEADERS = {"content-type", "content-length", "content-encoding", "content-range", "transfer-encoding", "te",
+                "connection", "keep-alive", "upgrade", "trailer", "date", "server", "vary",
+                "preference-applied"}  # fmt: skip
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
