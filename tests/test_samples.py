@@ -182,6 +182,17 @@ def test_names_have_values_that_make_sense() -> None:
     assert field("percent", {"type": "integer", "maximum": 5}) <= 5, "the schema says more than the name"
 
 
+def test_a_made_up_list_has_one_page() -> None:
+    properties = {
+        "has_more": {"type": "boolean"},
+        "next_cursor": {"type": ["string", "null"]},
+        "next_page_token": {"type": "string"},
+    }
+    assert draw({"type": "object", "properties": properties}) == {"has_more": False, "next_cursor": None}
+    needed = {"type": "object", "properties": properties, "required": ["next_page_token"]}
+    assert draw(needed, "1")["next_page_token"] == ""
+
+
 def test_the_documents_own_values_come_first() -> None:
     assert draw({"type": "string", "example": "Tom"}) == "Tom"
     assert draw({"type": "string", "examples": ["Tim", "Tom"]}) == "Tim"

@@ -248,7 +248,7 @@ def _about_records(context: Context, collection: Collection, part: RecordOperati
     )
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        value = work(owner, given)
+        value = None if stateless.streams(given.body) else work(owner, given)
         return stateless.respond(request, given.body) if value is None else stateless.respond_with(value)
 
     return act

@@ -233,6 +233,8 @@ class _Attempt:
             turn = random.randrange(len(values)) if self.random else 0
             return values[(turn + shift + variant) % len(values)]
         kind = self._kind(node, name, variant)
+        if kind == "string" and not variant and self.sampler.wording.ends_list(name, "next"):
+            return None if _allows_null(node) else ""
         if kind == "object":
             return self._object(node, path, hint, level, shift, variant)
         if kind == "array":
@@ -240,6 +242,8 @@ class _Attempt:
         if kind in ("integer", "number"):
             return self._counted(node, kind, name, random, shift, variant)
         if kind == "boolean":
+            if not variant and self.sampler.wording.ends_list(name, "has more"):
+                return False
             return random.random() < 0.5 if self.random else bool(variant % 2) ^ bool(shift % 2) ^ (not self.lean)
         if kind == "null":
             return None
@@ -302,6 +306,8 @@ class _Attempt:
             return name not in hints and "example" not in node and "default" not in node
         if name in hints:
             return False
+        if self.sampler.wording.ends_list(name, "next") and not self._known(found, _NOTHING, path):
+            return not _allows_null(node)
         if node.get("deprecated") is True or node.get("not") == {} or level >= MAX_OPTIONAL_LEVELS:
             return True
         inner = [ref for option in found.choices[:1] for each in option[:1] if (ref := reference_of(each))]

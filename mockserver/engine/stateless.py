@@ -112,6 +112,12 @@ class Stateless:
         headers.append((b"content-length", b"%d" % len(body)))
         return Response(status, headers, body)
 
+    def streams(self, body: Any) -> bool:
+        """Whether a request asks for a stream and the operation has one."""
+        answer = usual_answer(self._operation)
+        types = answer.content if answer else ()
+        return self._asks_for_stream(body) and any(essence_of(t) == "text/event-stream" for t in types)
+
     def base(self) -> Any:
         """The JSON value of the success answer, or None if it has none. Raises DocumentError."""
         answer = usual_answer(self._operation)

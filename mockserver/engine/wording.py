@@ -53,6 +53,10 @@ class Wording:
         """The values of a kind."""
         return self._vocabulary.samples.get(kind, ()) if self._vocabulary and kind else ()
 
+    def ends_list(self, name: str, role: str) -> bool:
+        """Whether a field says if and how a list goes on (`has more`, `next`): a made-up one has one page."""
+        return self._vocabulary is not None and self._vocabulary.rank("paging", role, name) is not None
+
     def text(self, node: Node, name: str, random: Random, shift: int) -> str:
         """A text for a field, before its length is fitted. `shift` counts the items of a list, so that they differ."""
         if made := self.formatted(str(node.get("format")), name, random, shift):
@@ -103,6 +107,8 @@ class Wording:
         if self._error_role(name) in ("status", "code"):
             return self._error
         kind = self.kind(name)
+        if kind == "index":
+            return shift
         numbers = [v for v in self.values(kind) if isinstance(v, (int, float)) and not isinstance(v, bool)]
         if not numbers:
             return None

@@ -31,7 +31,7 @@ def find_collections(
     found: list[Collection] = []
     notes: list[Conclusion] = []
     used: set[str] = set()
-    for place, operations in by_path.items():
+    for place, operations in sorted(by_path.items(), key=lambda item: item[0].count("/")):  # the outer have short names
         if not place.endswith("/{}"):
             continue
         reading = _Reading(document, vocabulary, operations[0].path)
