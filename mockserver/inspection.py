@@ -144,8 +144,7 @@ def _resource_lines(contract: Contract, resource: JobResource) -> list[str]:
     retrieve = resource.first(Action.RETRIEVE)
     words = retrieve.view.words if retrieve and retrieve.view else {}
     told = {state: words.get(state, word) for state, word in resource.words.items()}
-    is_text = all(isinstance(word, (str, bool)) or isinstance(word, int) for word in told.values())
-    if told and is_text and not (retrieve and retrieve.ended):
+    if told and not (retrieve and retrieve.ended):
         lines.append("            words:")
         for state, word in told.items():
             if f"{resource.name}: state {state.value}" in sure:

@@ -62,6 +62,7 @@ class Engine:
             clock=clock,
             store=store,
             results=self._results,
+            media=media,
             policy=policy or KeyPolicy(contract.refused_keys),
             seed=f"{seed}/{provider.name}",
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
@@ -69,15 +70,22 @@ class Engine:
 
     def check(self) -> None:
         """Compile all that requests compile when they first need it. Raises DocumentError for what cannot be served."""
+        for operation in self.provider.contract.document.operations:
+            self.check_operation(operation)
+
+    def check_operation(self, operation: Operation) -> None:
+        """Compile all that requests of one operation need, and draw its success answer where that is a sample.
+
+        Raises DocumentError with the operation, and for a schema that nothing is valid against with status and field.
+        """
         document = self.provider.contract.document
-        for operation in document.operations:
-            try:
-                compile_handler(operation, self._context)
-                RequestReader(document, operation).check()
-                self._refuser.check(operation)
-            except Exception as error:  # a document can be wrong in more ways than can be named here
-                reason = str(error).removeprefix(f"{document.origin}: ") or type(error).__name__
-                raise DocumentError(f"{document.origin}: {operation.name} cannot be served: {reason}") from None
+        try:
+            compile_handler(operation, self._context)
+            RequestReader(document, operation).check()
+            self._refuser.check(operation)
+        except Exception as error:  # a document can be wrong in more ways than can be named here
+            reason = str(error).removeprefix(f"{document.origin}: ") or type(error).__name__
+            raise DocumentError(f"{document.origin}: {operation.name} cannot be served: {reason}") from None
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""

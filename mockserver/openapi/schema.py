@@ -315,7 +315,9 @@ class _Translation:
             return
         if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
             del out["required"]
-        elif isinstance(properties, dict):
+            return
+        out["required"] = [n for i, n in enumerate(out["required"]) if n not in out["required"][:i]]  # each once
+        if isinstance(properties, dict):
             hidden = {n for n, p in properties.items() if self._is_hidden(p)}
             out["required"] = [name for name in out["required"] if not (isinstance(name, str) and name in hidden)]
 
