@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mockserver.engine.conversion import as_type, converter, instant_writer
@@ -18,8 +19,10 @@ from mockserver.engine.fields import (
     only_in,
     or_absent,
 )
+from mockserver.engine.proving import Mends, proved
 from mockserver.engine.results import ResultFacts
-from mockserver.engine.sampling import sample
+from mockserver.engine.sampling import Sampler, sample
+from mockserver.errors import DocumentError
 from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
@@ -27,6 +30,7 @@ from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, forms_of, shape_of
 
+MAX_CREATES = 4  # of one kind whose requests are tried on its answers
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
@@ -38,7 +42,25 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
         return None
     media = part.answer.json_media() if part.answer else None
     examples = contract.document.examples(media[1]) if media else []
-    return _Compiler(contract, resource, part, results, next(iter(examples), MISSING)).body(part.schema)
+    example = next(iter(examples), MISSING)
+
+    def compile_with(mends: Mends) -> Field:
+        return _Compiler(contract, resource, part, results, example, mends).body(part.schema)
+
+    return proved(contract.document, resource, part, _sampled_inputs(contract, resource), compile_with)
+
+
+def _sampled_inputs(contract: Contract, resource: JobResource) -> list[dict[str, Any]]:
+    """What jobs of a kind may be asked for: nothing, and a made-up request of each create."""
+    found: list[dict[str, Any]] = [{}]
+    for part in [p for p in resource.operations if p.action in (Action.CREATE, Action.FOLLOW_UP)][:MAX_CREATES]:
+        for media in list(part.operation.body.values())[:1]:
+            hints = contract.document.examples(media)
+            sampler = Sampler(contract.document, media.get("schema") or {}, hints=hints, direction="request")
+            with suppress(DocumentError):
+                body = sampler.draw()
+                found.append({k: v for k, v in body.items() if v is not None} if isinstance(body, dict) else {})
+    return found
 
 
 def compile_headers(contract: Contract, resource: JobResource, part: JobOperation) -> list[tuple[bytes, Field]]:
@@ -117,8 +139,15 @@ class _Compiler:
     """Compiles one answer. Pointers are absolute in the body; below the view's pointer fields belong to a job."""
 
     def __init__(
-        self, contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts, example: Any
+        self,
+        contract: Contract,
+        resource: JobResource,
+        part: JobOperation,
+        results: ResultFacts,
+        example: Any,
+        mends: Mends,
     ) -> None:
+        self.mends = mends
         self.contract = contract
         self.document = contract.document
         self.vocabulary = contract.vocabulary
@@ -160,9 +189,21 @@ class _Compiler:
             here = (*pointer, name)
             if way[: len(here)] == here:
                 entries.append((name, self._envelope(sub, here)))
-            elif field := self._surrounding(name, inner, here, name in shape.required):
+            elif field := self._mended(self._surrounding(name, inner, here, name in shape.required), here, sub):
                 entries.append((name, field))
         return object_field(entries)
+
+    def _mended(self, field: Field | None, place: Pointer, schema: Any) -> Field | None:
+        """A field with sampled values in the states in which the schema does not allow its own; see proving.py."""
+        states = self.mends.get(place)
+        if not states:
+            return field
+        value: Any = MISSING
+        with suppress(DocumentError):
+            value = Sampler(self.document, schema, vocabulary=self.vocabulary, name=place[-1], lean=True).draw()
+        instead = {state: value if step == 0 else MISSING for state, step in states.items()}
+        own = field or constant(MISSING)
+        return Settled(lambda scene: instead[scene.state] if scene.state in instead else own(scene), instead)
 
     def _form_on_the_way(self, schema: Any, token: str) -> Shape:
         """The form of a schema that leads on to the job."""
@@ -242,7 +283,8 @@ class _Compiler:
         if self.action is Action.LIST and shape.types:
             for role, field in paging.items():
                 if self.vocabulary.rank("paging", role, name) is not None and _fits_paging(role, shape):
-                    return or_absent(field, shape.nullable or required)
+                    spare = constant("" if "string" in shape.types else 0) if required and not shape.nullable else None
+                    return or_absent(field, shape.nullable, spare)
         if self.vocabulary.rank("envelope", "request id", name) is not None:
             return lambda scene: scene.request_id.decode()
         example = _dig(self.example, pointer)
@@ -264,7 +306,8 @@ class _Compiler:
             required = name in shape.required
             if inner.name and inner.name in self.above and not required:
                 continue  # a job inside the job: nothing is known of it
-            if field := self._field(name, inner, (*pointer, name), required, sub):
+            here = (*pointer, name)
+            if field := self._mended(self._field(name, inner, here, required, sub), (*self.view.pointer, *here), sub):
                 entries.append((name, field))
         self.above.pop()
         return object_field(entries)
@@ -385,11 +428,19 @@ class _Compiler:
         return only_in({State.SUCCEEDED}, self._instant(shape, lambda scene: scene.job.timeline.expires))
 
     def _role_error(self, shape: Shape) -> Field:
+        return only_in(TERMINAL - {State.SUCCEEDED}, self._error(shape, ""))
+
+    def _error(self, shape: Shape, name: str) -> Field:
+        """What an error says: an object of its parts, a list of one, a text, or one of the words that are allowed."""
         if shape.is_object:
-            build = self._failure(shape)
-        else:
-            build = constant(self.resource.failure.get("message", "The job failed."))
-        return only_in(TERMINAL - {State.SUCCEEDED}, build)
+            return self._failure(shape)
+        if shape.is_array:
+            item = self._error(shape_of(self.document, shape.items or {}), name)
+            return lambda scene: [item(scene)]
+        message = self.resource.failure.get("message", "The job failed.")
+        if shape.constants or (shape.types and "string" not in shape.types):
+            return constant(sample(self.document, shape.node))
+        return constant(message)
 
     def _failure(self, shape: Shape) -> Field:
         """The error of a failed job: declared values, then the schema's examples, then plain words."""
@@ -397,9 +448,10 @@ class _Compiler:
         for name, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
             value = self.resource.failure.get(name, inner.get("example"))
-            if value is None and self.vocabulary.rank("error", "message", name) is not None:
+            is_open = not inner.constants and (not inner.types or "string" in inner.types)
+            if value is None and is_open and self.vocabulary.rank("error", "message", name) is not None:
                 value = "The job failed."
-            if value is None and self.vocabulary.rank("error", "code", name) is not None and "string" in inner.types:
+            if value is None and is_open and self.vocabulary.rank("error", "code", name) is not None:
                 value = "generation_failed"
             if value is not None:
                 entries.append((name, constant(value)))
@@ -450,8 +502,11 @@ class _Compiler:
         """Whether a result is no link but words, a number, or the id of something."""
         if shape.types and "string" not in shape.types:
             return True
-        if shape.get("format") in ("uri", "url"):
+        form = shape.get("format")
+        if form in ("uri", "url", "uri-reference"):
             return False
+        if form or shape.constants:
+            return True
         return self.vocabulary.rank("asset", "text", name) is not None or self.vocabulary.ends_like("id", name)
 
     def _link_of(self, name: str) -> Field:

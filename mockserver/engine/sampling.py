@@ -57,7 +57,8 @@ class Sampler:
     """Draws values of one schema.
 
     `seed` decides what is drawn; `hints` are examples that stand outside the schema; `lean` gives what is required
-    alone; `error` is the status of the answer if that is an error; without a vocabulary, names mean nothing.
+    alone; `error` is the status of the answer if that is an error; `direction` is `request` or `response`; without a
+    vocabulary, names mean nothing.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Sampler:
         lean: bool = False,
         name: str = "",
         error: int = 0,
+        direction: str = "response",
     ) -> None:
         self.document = document
         self.schema = schema
@@ -79,6 +81,7 @@ class Sampler:
         self.hints = tuple(hints)
         self.lean = lean
         self.name = name
+        self.direction = direction
         self.last: Any = None
         self._validator: Validator | None = None
         self._wanted: dict[str, Wanted] = {}
@@ -88,7 +91,7 @@ class Sampler:
     def validator(self) -> Validator:
         """What decides whether a value is valid. Built on first use."""
         if self._validator is None:
-            self._validator = Validator(self.document, self.schema, "response")
+            self._validator = Validator(self.document, self.schema, self.direction)
         return self._validator
 
     def draw(self, turn: str = "") -> Any:

@@ -22,7 +22,7 @@ from mockserver.jobs.flow import (
     singular,
     teller_of,
 )
-from mockserver.jobs.identity import format_of
+from mockserver.jobs.identity import fits, format_of
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.profile import Profile, read_profile
 from mockserver.jobs.resource import Action, Conclusion, Contract, IdPlace, JobOperation, JobResource, Pointer, View
@@ -924,35 +924,36 @@ class _Reading:
         return self._node_at(view.schema, view.fields["status"][0])
 
     def _id_format(self, name: str, parts: list[JobOperation]) -> str:
-        examples: list[str] = []
+        """What ids look like: by format or type, then by examples and patterns, and within the limits of length."""
+        shapes, examples = [], []
         for part in parts:
             for parameter in part.operation.parameters:
-                if part.id_place and (parameter.place, (parameter.name,)) == (
-                    part.id_place.place,
-                    part.id_place.pointer,
-                ):
-                    examples += [str(e) for e in (parameter.raw.get("example"), parameter.schema.get("example")) if e]
-                    if parameter.schema.get("format") == "uuid":
-                        self._note(f"{name}: id", "{uuid}", "its format")
-                        return "{uuid}"
+                if part.id_place == IdPlace(parameter.place, (parameter.name,)):
+                    shapes.append(shape_of(self.document, parameter.schema))
+                    examples += _scalars([parameter.raw.get("example")])
             if part.view and "id" in part.view.fields:
-                shape = shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0]))
-                several = shape.get("examples")
-                for example in (shape.get("example"), *(several if isinstance(several, list) else ())):
-                    if example and isinstance(example, (str, int)):
-                        examples.append(str(example))
-                if shape.get("format") == "uuid":
-                    self._note(f"{name}: id", "{uuid}", "its format")
-                    return "{uuid}"
-                if "string" not in shape.types and "integer" in shape.types:
-                    self._note(f"{name}: id", "{digits:9}", "its type")
-                    return "{digits:9}"
+                shapes.append(shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0])))
             examples += _example_ids(self.document, part)
+        for shape in shapes:
+            several = shape.get("examples")
+            examples += _scalars([shape.get("example"), *(several if isinstance(several, list) else ())])
         examples = [e.rstrip("/").rsplit("/", 1)[-1] for e in examples if "{" not in e and e.isascii()]
-        id_format = format_of([e for e in examples if e], name)
-        seen = max(examples, key=len, default="")
-        why = f"the example {seen!r}" if seen else "no example; a default"
-        self._note(f"{name}: id", id_format, why, 0.9 if seen else 0.4)
+        patterns = [p for shape in shapes if isinstance(p := shape.get("pattern"), str) and "/" not in p]
+        least = max((int(shape.number("minLength") or 0) for shape in shapes), default=0)
+        most = min((int(n) for shape in shapes if (n := shape.number("maxLength"))), default=60)
+        ways: list[tuple[str, str, float]] = []
+        if any(shape.get("format") == "uuid" for shape in shapes):
+            ways.append(("{uuid}", "its format", 1.0))
+        if any(shape.types and "string" not in shape.types and "integer" in shape.types for shape in shapes):
+            ways.append(("{digits:9}", "its type", 1.0))
+        if seen := max(examples, key=len, default=""):
+            ways.append((format_of(sorted(set(examples)), name), f"the example {seen!r}", 0.9))
+        ways += [(f"/{pattern}/", "its pattern", 0.9) for pattern in patterns]
+        ways.append((format_of([], name), "no example; a default", 0.4))
+        length = max(least, min(most, 24))
+        ways += [(f"{{{kind}:{length}}}", "its length", 0.6) for kind in ("alnum", "hex", "digits")]
+        id_format, why, sureness = next((w for w in ways if fits(w[0], patterns, least, most)), ways[0])
+        self._note(f"{name}: id", id_format, why, sureness, f"x-job.resources.{name}.id-format: {id_format}")
         return id_format
 
     def _id_text(self, jobs: _Jobs, parts: list[JobOperation]) -> str:
@@ -1107,6 +1108,10 @@ def _steps(steps: list[str], names: list[str]) -> list[str]:
         elif left:
             out.append(left.pop(0))
     return out
+
+
+def _scalars(values: list[Any]) -> list[str]:
+    return [str(v) for v in values if v and isinstance(v, (str, int)) and not isinstance(v, bool)]
 
 
 def _is_scalar(document: Document, schema: Any) -> bool:
