@@ -235,7 +235,7 @@ def test_files_that_hold_no_document(content: str | bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [('{"openapi": "3.1.0",}', "trailing comma"), ('{"openapi": "3.1.0" /**/}', "column 21"), ('{"a', "unexpected end"),
-     ('{"a": NaN}', "broken JSON"), ('{"a": "\\ud800"}', "surrogate"), ("[" * 100_000, "depth limit"),
+     ('{"a": NaN}', "broken JSON"), ("[" * 100_000, "depth limit"),
      ("[" * 500 + "]" * 500, "nested too deeply"), ('{"a":' * 100_000 + "1" + "}" * 100_000, "depth limit")],
 )  # fmt: skip
 def test_broken_json(content: str, words: str) -> None:
