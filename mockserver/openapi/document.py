@@ -81,6 +81,8 @@ class Document:
     root: Node
     origin: str
     _operations: list[Operation] = field(default_factory=list, repr=False)
+    _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
+    shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
 
     @property
     def version(self) -> tuple[int, int]:
@@ -114,6 +116,8 @@ class Document:
 
     def lookup(self, ref: str) -> Any:
         """What a local reference (`#/components/schemas/Video`) points to. Raises DocumentError."""
+        if ref in self._found:
+            return self._found[ref]
         if not ref.startswith("#"):
             raise DocumentError(f"{self.origin}: $ref {ref!r} is not inside the document.")
         node: Any = self.root
@@ -124,6 +128,7 @@ class Document:
                 raise DocumentError(
                     f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there)."
                 ) from None
+        self._found[ref] = node
         return node
 
     @property

@@ -11,9 +11,7 @@ from mockserver.openapi.document import Document, Node
 MAX_BRANCHES = 20_000  # tried on one value, about 2 ms; the largest published schema seen needs 590
 MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
 
-# What was found so far while one shape is made: merged schemas by `$ref`, branches by identity. Without it a few
-# schemas that refer to each other twice would take for ever.
-_Known = dict[str | int, Any]
+MAX_SHAPES = 200_000  # kept for one document; the largest published one seen has 30,000 schemas
 
 _SCHEMA_MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 _SCHEMA_LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
@@ -69,20 +67,33 @@ class Shape:
 
 
 def shape_of(document: Document, schema: Any) -> Shape:
-    """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever."""
-    return _shape(document, schema, 0, {})
+    """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever.
+
+    Each is made once for a document: the reading of a contract asks for the same ones again and again, and a few
+    schemas that refer to each other twice would else take for ever.
+    """
+    return _shape(document, schema, 0)
 
 
-def _shape(document: Document, schema: Any, depth: int, known: _Known) -> Shape:
+def _shape(document: Document, schema: Any, depth: int) -> Shape:
+    shapes = document.shapes
+    key = reference_of(schema) if isinstance(schema, dict) and len(schema) == 1 else ""
+    kept: tuple[Any, Shape] | None = shapes.get(key or id(schema))
+    if kept is not None and (key or kept[0] is schema):
+        return kept[1]
+    shape = _made(document, schema, depth)
+    if len(shapes) >= MAX_SHAPES:
+        shapes.clear()
+    shapes[key or id(schema)] = (schema, shape)  # with the schema: what is kept has an identity of its own
+    return shape
+
+
+def _made(document: Document, schema: Any, depth: int) -> Shape:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
     name = reference_of(schema).rsplit("/", 1)[-1]
-    node = _merged(document, schema, depth, known)
-    branches = []
-    for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]:
-        if id(option) not in known:
-            known[id(option)] = _shape(document, option, depth + 1, known)
-        branches.append(known[id(option)])
+    node = _merged(document, schema, depth)
+    branches = [_shape(document, option, depth + 1) for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]]
     null_branch = any(_is_null(b) for b in branches)
     branches = [b for b in branches if not _is_null(b)]
     own = _own_shape(node, name)
@@ -143,7 +154,7 @@ def reference_of(schema: Any) -> str:
     return ref if isinstance(ref, str) else ""
 
 
-def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
+def _merged(document: Document, schema: Any, depth: int) -> Node:
     """A schema with its `$ref` followed and its `allOf` folded in; keywords beside a `$ref` win over its target's."""
     if schema is True or schema is None:
         return {}
@@ -154,14 +165,15 @@ def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf.")
     if isinstance(ref := schema.get("$ref"), str):
-        if ref not in known:
-            known[ref] = _merged(document, document.resolve(schema), depth + 1, known)
-        return {**known[ref], **{k: v for k, v in schema.items() if k != "$ref"}}
+        kept: Node | None = document.shapes.get(("merged", ref))
+        if kept is None:
+            kept = document.shapes["merged", ref] = _merged(document, document.resolve(schema), depth + 1)
+        return {**kept, **{k: v for k, v in schema.items() if k != "$ref"}} if len(schema) > 1 else kept
     if "allOf" not in schema:
         return schema
     merged: Node = {}
     for part in [*_list(schema, "allOf"), {k: v for k, v in schema.items() if k != "allOf"}]:
-        node = _merged(document, part, depth + 1, known)
+        node = _merged(document, part, depth + 1)
         properties = {**_map(merged, "properties"), **_map(node, "properties")}
         required = [*_list(merged, "required"), *_list(node, "required")]
         merged = {**merged, **node}
