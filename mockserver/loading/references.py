@@ -5,8 +5,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from mockserver.errors import DocumentError
-from mockserver.loading.files import label
-from mockserver.loading.trees import read_tree
+from mockserver.loading import cache
+from mockserver.loading.files import label, read_bytes
+from mockserver.loading.trees import parse_tree
 from mockserver.openapi.document import Node
 
 
@@ -17,6 +18,7 @@ class Bundle:
         self.main = main
         self.folder = main.parent.resolve()
         self.files: dict[Path, str] = {}
+        self.hashes: dict[Path, str] = {}
         self.trees: Node = {}
 
     def inline(self, root: Node) -> Node:
@@ -56,7 +58,8 @@ class Bundle:
             raise DocumentError(f"{where}: there is no such file.")
         if target not in self.files:
             self.files[target] = key = f"f{len(self.files)}"
-            tree = read_tree(target)
-            self.trees[key] = tree
+            raw = read_bytes(target)
+            self.hashes[target] = cache.key_of(raw)
+            self.trees[key] = tree = parse_tree(raw, target)
             self._rewrite(tree, target, self.main)
         return f"#/x-bundled/{self.files[target]}{fragment}"

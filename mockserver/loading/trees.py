@@ -28,12 +28,20 @@ def read_tree(path: Path) -> Any:
     return parse_tree(read_bytes(path), path)
 
 
-def parse_tree(raw: bytes, path: Path) -> Any:
-    """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError."""
+def is_json_text(raw: bytes) -> bool:
+    """Whether a file is taken for JSON, whatever it is called."""
+    return raw[:200].lstrip(_BLANK)[:1] in (b"{", b"[")
+
+
+def parse_tree(raw: bytes, path: Path, notes: list[str] | None = None) -> Any:
+    """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError.
+
+    `notes` receives what was read otherwise than it is written.
+    """
     name = label(path)
-    if raw.lstrip(_BLANK)[:1] in (b"{", b"["):
+    if is_json_text(raw):
         try:
-            return _json_tree(raw, name)
+            return _json_tree(raw, name, notes)
         except orjson.JSONDecodeError as error:
             if path.suffix == ".json":
                 raise DocumentError(f"{name}: broken JSON: {error}.") from None
@@ -45,7 +53,7 @@ def parse_tree(raw: bytes, path: Path) -> Any:
     return orjson.loads(_json_of(_read_yaml(raw, name), name))
 
 
-def _json_tree(raw: bytes, name: str) -> Any:
+def _json_tree(raw: bytes, name: str, notes: list[str] | None) -> Any:
     """The data of JSON. Halves of surrogate pairs, which no text may hold, become U+FFFD."""
     raw = raw.removeprefix(BOM_UTF8)
     try:
@@ -53,6 +61,8 @@ def _json_tree(raw: bytes, name: str) -> Any:
     except orjson.JSONDecodeError:
         if not _HALF.search(raw):
             raise
+        if notes is not None:
+            notes.append(f"{name}: halves of surrogate pairs (\\ud800 to \\udfff) are read as U+FFFD.")
         tree = orjson.loads(_ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], raw))
     _json_of(tree, name)
     return tree

@@ -80,6 +80,7 @@ class Document:
 
     root: Node
     origin: str
+    _said: tuple[str, ...] = ()  # what the reading of the files had to note
     _operations: list[Operation] = field(default_factory=list, repr=False)
     _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
     shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
