@@ -50,6 +50,9 @@ class Engine:
         self.provider = provider
         self._clock = clock
         self._store = store
+        self._media = media
+        self._seed = seed
+        self._poll_after_ms = poll_after_ms
         self._on_error = on_error
         self._router = Router(contract.document.operations, contract.document.base_path)
         self._refuser = Refuser(contract)
@@ -67,6 +70,22 @@ class Engine:
             seed=f"{seed}/{provider.name}",
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
         )
+
+    def renewed(self, provider: Provider, policy: KeyPolicy) -> "Engine":
+        """An engine of the changed contract that goes on where this one is: the same jobs, clock and generators."""
+        made = Engine(
+            provider,
+            self._clock,
+            self._store,
+            self._media,
+            seed=self._seed,
+            policy=policy,
+            poll_after_ms=self._poll_after_ms,
+            on_error=self._on_error,
+        )
+        made._requests = self._requests
+        made._context.randoms = self._context.randoms
+        return made
 
     def examine(self) -> Iterator[Problem | None]:
         """Compile all that requests compile when they first need it: what is wrong with each operation, or None."""

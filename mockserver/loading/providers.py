@@ -35,7 +35,7 @@ def bundled_names() -> list[str]:
 
 @dataclass(slots=True)
 class Loaded:
-    """A provider with the files that it was read from, and what was found to be wrong with its operations."""
+    """A provider with the files that a change of it comes from, and what is wrong with its operations."""
 
     provider: Provider
     files: tuple[Path, ...]
@@ -81,7 +81,9 @@ def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
     contract = read_contract(document, load_vocabulary(), declaration, load_profiles())
     provider = Provider(path.resolve().parent.name if path.name in DOCUMENT_NAMES else path.stem, contract)
     whole = _digest(key, read)
-    loaded = Loaded(provider, (*paths, *(path.parent / name for name in read.files)), whole, None)
+    of_folder = [path.parent / "overlay.yaml"] if Path(spec).is_dir() and not own_overlay else []  # may yet come
+    files = (*paths, *of_folder, *(path.parent / name for name in read.files))
+    loaded = Loaded(provider, files, whole, None)
     if not overlays and bundled("specs") in path.parents:  # the bundled ones are examined by the tests
         loaded.problems = ()
     elif (known := _known_problems(whole)) is not None:
