@@ -27,10 +27,12 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_type(word: str, shape: Shape) -> Any:
-    return (
-        int(word) if "string" not in shape.types and "integer" in shape.types and word.lstrip("-").isdigit() else word
-    )
+def as_type(word: Any, shape: Shape) -> Any:
+    """A status word in the type of its field: a declared word is text, where the field may be a number."""
+    if not isinstance(word, str):
+        return word
+    is_number = "string" not in shape.types and "integer" in shape.types
+    return int(word) if is_number and word.lstrip("-").isdigit() else word
 
 
 def converter(shape: Shape) -> tuple[Callable[[Any], Any], type]:

@@ -126,6 +126,11 @@ def constant(value: Any) -> Field:
     return Constant(value)
 
 
+def by_state(fields: Mapping[State, Field]) -> Field:
+    """Another field in each state."""
+    return lambda scene: fields[scene.state](scene)
+
+
 def only_in(states: Set[State], field: Field) -> Field:
     """The field in these states, null in all others."""
     return Settled(lambda scene: field(scene) if scene.state in states else None, dict.fromkeys(set(State) - states))

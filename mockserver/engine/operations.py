@@ -14,19 +14,20 @@ from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
 from mockserver.engine.paging import Paging
 from mockserver.engine.refusal import Refusal
-from mockserver.engine.rendering import compile_answer
+from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import sample
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
+from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
 from mockserver.jobs.timeline import draw_timeline, finished_timeline
 from mockserver.message import RawHeaders, Request, Response
-from mockserver.openapi.document import Operation, is_json
+from mockserver.openapi.document import Answer, Operation, is_json
 from mockserver.stores.protocol import Store, StoreFull
 
 Handler = Callable[[Request, Mapping[str, str], bytes], Response]
@@ -62,6 +63,8 @@ class Context:
     def owned(self, id: Any, owner: str, kind: str) -> Job:
         """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
         job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
+        if job is None and "/" in str(id):
+            job = self.store.get(str(id).rsplit("/", 1)[-1])  # a resource name: `operations/{id}`
         if job is None or job.kind != kind or (job.owner != owner and ANYONE not in (owner, job.owner)):
             message = (
                 f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
@@ -108,10 +111,13 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     model_field = context.contract.vocabulary.best("inputs", "model", sorted(kept)) or ""
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
+    path_names = path_parameters(part.operation.path)
     usual = usual_inputs(context.contract, resource, part, kept)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         inputs = keep(given.body, kept, len(request.body))
+        if path_names:
+            inputs |= {f"{{{name}}}": given.path[name] for name in path_names if name in given.path}
         source = None
         if part.id_place is not None:
             earlier = _source(context, resource, part, given, owner)
@@ -201,6 +207,19 @@ def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
     return act
 
 
+def _result(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    """The result of a job at an operation of its own: refused until it is there."""
+    answer = _Answer(context, resource, part)
+    named = _named(part)
+
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
+        require_result(job, now)
+        return answer.about(job, now, request, request_id)
+
+    return act
+
+
 def _content(context: Context, resource: JobResource, part: JobOperation) -> Act:
     named = _named(part)
     success = part.operation.success()
@@ -251,7 +270,11 @@ _ACTIONS: dict[Action, Callable[[Context, JobResource, JobOperation], Act]] = {
     Action.DELETE: _delete,
     Action.CANCEL: _cancel,
     Action.CONTENT: _content,
+    Action.RESULT: _result,
 }
+
+
+_STARTS = (Action.CREATE, Action.FOLLOW_UP)
 
 
 # -- their parts ------------------------------------------------------------------------------------
@@ -262,7 +285,8 @@ class _Answer:
 
     def __init__(self, context: Context, resource: JobResource, part: JobOperation) -> None:
         self._render: Field | None = compile_answer(context.contract, resource, part, context.results)
-        self._status = _status(part.operation)
+        self._status = _status(part.operation, part.answer)
+        self._headers = compile_headers(context.contract, resource, part) if part.action in _STARTS else []
         self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
         poll_header = context.contract.headers.get("poll-after", "")
         self._poll: RawHeaders = []
@@ -272,7 +296,10 @@ class _Answer:
     def about(self, job: Job, now: float, request: Request, request_id: bytes) -> Response:
         """The answer about one job, with the advice to poll again while it is unfinished."""
         scene = Scene(job, now, request.site, request_id)
-        return self.render(scene, [] if scene.state in TERMINAL else self._poll)
+        headers = [] if scene.state in TERMINAL else self._poll
+        if self._headers:
+            headers = [*headers, *((name, str(field(scene)).encode()) for name, field in self._headers)]
+        return self.render(scene, headers)
 
     def render(self, scene: Scene, headers: RawHeaders) -> Response:
         """The answer with these further headers."""
@@ -282,8 +309,8 @@ class _Answer:
         return Response(self._status, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
 
 
-def _status(operation: Operation) -> int:
-    success = operation.success()
+def _status(operation: Operation, answer: Answer | None = None) -> int:
+    success = answer or operation.success()
     if success is None and not operation.answers:
         return 204
     return int(success.status) if success and _SUCCESS.fullmatch(success.status) else 200

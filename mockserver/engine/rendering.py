@@ -1,5 +1,6 @@
 """Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from mockserver.engine.fields import (
     Field,
     Scene,
     Settled,
+    by_state,
     constant,
     kept,
     object_field,
@@ -18,10 +20,12 @@ from mockserver.engine.fields import (
 )
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import sample
+from mockserver.jobs.flow import path_parameters
+from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.vocabulary import plain
-from mockserver.openapi.schema import Shape, shape_of
+from mockserver.openapi.schema import Shape, forms_of, shape_of
 
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
@@ -30,12 +34,64 @@ _ALWAYS_THERE = {"id", "status", "progress", "created"}
 
 def compile_answer(contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts) -> Field | None:
     """The body of an operation's success answer as a function of a scene; None if it has no JSON body."""
-    answer = part.operation.success()
-    media = answer.json_media() if answer else None
-    if media is None or "schema" not in media[1]:
+    if part.schema is None:
         return None
-    compiler = _Compiler(contract, resource, part, results, next(iter(contract.document.examples(media[1])), MISSING))
-    return compiler.body(media[1]["schema"])
+    media = part.answer.json_media() if part.answer else None
+    examples = contract.document.examples(media[1]) if media else []
+    return _Compiler(contract, resource, part, results, next(iter(examples), MISSING)).body(part.schema)
+
+
+def compile_headers(contract: Contract, resource: JobResource, part: JobOperation) -> list[tuple[bytes, Field]]:
+    """The declared headers of an answer that tell a job's id or where to poll it."""
+    declared = part.answer.raw.get("headers") if part.answer else None
+    found: list[tuple[bytes, Field]] = []
+    retrieve = resource.first(Action.RETRIEVE)
+    for name in declared if isinstance(declared, dict) else ():
+        if not (name.isascii() and name.isprintable()):
+            continue
+        if contract.vocabulary.rank("answer headers", "poll url", name) is not None and retrieve:
+            found.append((name.lower().encode(), link_to(contract, resource, retrieve)))
+        elif retrieve and retrieve.id_place and plain(name).endswith(plain(retrieve.id_place.pointer[-1])):
+            found.append((name.lower().encode(), id_field(resource)))
+    return found
+
+
+def id_field(resource: JobResource) -> Field:
+    """A job's id as answers write it: alone, or as a resource name."""
+    if resource.id_text == "{id}":
+        return lambda scene: scene.job.id
+    write = filler(resource.id_text)
+    return lambda scene: write(scene.job)
+
+
+def link_to(contract: Contract, resource: JobResource, part: JobOperation) -> Field:
+    """The absolute URL of an operation on a job."""
+    path = f"{contract.document.base_path}{part.operation.path}"
+    place = part.id_place
+    if place and place.place == "path":
+        whole = resource.id_text if "/" in resource.id_text and path.endswith(f"/{{{place.pointer[0]}}}") else "{id}"
+        is_named = whole != "{id}" and whole.split("/")[0] not in path.split("/")
+        path = path.replace(f"{{{place.pointer[0]}}}", whole if is_named else "{id}")
+    elif place and place.place == "query":
+        path = f"{path}?{place.pointer[0]}={{id}}"
+    write = filler(path)
+    return lambda scene: f"{scene.site}{write(scene.job)}"
+
+
+def filler(template: str) -> Callable[[Job], str]:
+    """Fills `{id}` and names of path parameters into a text: those that the job was created with, else their names."""
+    pieces = re.split(r"\{([^{}]+)\}", template)
+
+    def fill(job: Job) -> str:
+        out = []
+        for number, piece in enumerate(pieces):
+            if number % 2 == 0:
+                out.append(piece)
+            else:
+                out.append(job.id if piece == "id" else str(job.inputs.get(f"{{{piece}}}", piece)))
+        return "".join(out)
+
+    return fill
 
 
 def request_properties(contract: Contract, resource: JobResource) -> dict[str, list[str]]:
@@ -48,6 +104,8 @@ def request_properties(contract: Contract, resource: JobResource) -> dict[str, l
                     known = names.setdefault(plain(name), [])
                     if name not in known:
                         known.append(name)
+            for name in path_parameters(part.operation.path):  # kept in braces: a body may have a field of that name
+                names.setdefault(plain(name), []).append(f"{{{name}}}")
     return names
 
 
@@ -61,6 +119,7 @@ class _Compiler:
     def __init__(
         self, contract: Contract, resource: JobResource, part: JobOperation, results: ResultFacts, example: Any
     ) -> None:
+        self.contract = contract
         self.document = contract.document
         self.vocabulary = contract.vocabulary
         self.resource = resource
@@ -71,6 +130,8 @@ class _Compiler:
         self.requested = request_properties(contract, resource)
         self.roles = {pointer: role for role, pointers in self.view.fields.items() for pointer in pointers}
         self.above: list[str] = []  # the schemas that the object being compiled stands in
+        retrieve = resource.first(Action.RETRIEVE)
+        self.phases = self.view.phases or (retrieve.view.phases if retrieve and retrieve.view else {})
         self.words = complete_words(dict(self.view.words)) if self.view.words else dict(resource.words)
         for state, word in resource.words.items():
             self.words.setdefault(state, word)
@@ -81,25 +142,69 @@ class _Compiler:
     # -- the way down to the job --------------------------------------------------------------------
 
     def body(self, schema: Any) -> Field:
-        return self._envelope(shape_of(self.document, schema), ())
+        return self._envelope(schema, ())
 
-    def _envelope(self, shape: Shape, pointer: Pointer) -> Field:
+    def _envelope(self, schema: Any, pointer: Pointer) -> Field:
         """What stands round the job: constants, paging, and on the way down the job itself."""
         way = self.view.pointer
         if pointer == way:
-            build = self._object(shape, ())
+            build = self._forms(schema, ())
             return build if self.action in (Action.CREATE, Action.FOLLOW_UP) else kept(build)
+        shape = self._form_on_the_way(schema, way[len(pointer)])
         if shape.is_array and way[: len(pointer) + 1] == (*pointer, "*"):
-            return self._items(self._envelope(shape_of(self.document, shape.items), (*pointer, "*")))
+            item = self._envelope(shape.items, (*pointer, "*"))
+            return self._items(item) if self.action is Action.LIST else lambda scene: [item(scene)]
         entries: list[tuple[str, Field]] = []
         for name, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
             here = (*pointer, name)
             if way[: len(here)] == here:
-                entries.append((name, self._envelope(inner, here)))
+                entries.append((name, self._envelope(sub, here)))
             elif field := self._surrounding(name, inner, here, name in shape.required):
                 entries.append((name, field))
         return object_field(entries)
+
+    def _form_on_the_way(self, schema: Any, token: str) -> Shape:
+        """The form of a schema that leads on to the job."""
+        forms = forms_of(self.document, schema)
+        leading = (f for f in forms if (f.is_array if token == "*" else token in f.properties))
+        return next(leading, shape_of(self.document, schema))
+
+    def _forms(self, schema: Any, pointer: Pointer) -> Field:
+        """An object of the job. Where its schema has several forms, each state has the one that suits it best."""
+        forms = [form for form in forms_of(self.document, schema) if form.is_object]
+        if len(forms) < 2:
+            return self._object(forms[0] if forms else shape_of(self.document, schema), pointer)
+        chosen = {state: max(range(len(forms)), key=lambda n: self._fitness(forms[n], state, pointer)) for state in State}
+        built = {number: self._object(forms[number], pointer) for number in sorted(set(chosen.values()))}
+        if len(built) == 1:
+            return next(iter(built.values()))
+        return by_state({state: built[number] for state, number in chosen.items()})
+
+    def _fitness(self, form: Shape, state: State, pointer: Pointer) -> float:
+        """How well a form suits a state: by the status words that it allows, then by its other fields."""
+        fit = 0.0
+        for role, role_pointers in self.view.fields.items():
+            for place in role_pointers:
+                if place[: len(pointer)] != pointer or len(place) <= len(pointer):
+                    continue
+                sub = form.properties.get(place[len(pointer)])
+                if role == "status" and len(place) == len(pointer) + 1:
+                    inner = shape_of(self.document, sub) if sub is not None else None
+                    allowed = [c for f in (inner, *inner.branches) for c in f.constants or ()] if inner else []
+                    fit += 0.0 if inner is None else 2.0 if not allowed else 4.0 if self._word(state, allowed) in allowed else -4.0
+                elif role == "id":
+                    fit += 1.0 if sub is not None else 0.0
+                elif role in ("result", "error") and (state is State.SUCCEEDED) == (role == "result"):
+                    fit += 0.5 if sub is not None and state in TERMINAL else 0.0
+                elif role in ("result", "error") and place[-1] in form.required:
+                    fit -= 0.5  # it cannot be there yet
+        return fit
+
+    def _word(self, state: State, allowed: list[Any]) -> Any:
+        """The word for a state, of those that are allowed where there are such."""
+        told = self.phases.get(state, ())
+        return next((word for word in told if word in allowed), self.words[state])
 
     @staticmethod
     def _items(item: Field) -> Field:
@@ -149,24 +254,24 @@ class _Compiler:
             required = name in shape.required
             if inner.name and inner.name in self.above and not required:
                 continue  # a job inside the job: nothing is known of it
-            if field := self._field(name, inner, (*pointer, name), required):
+            if field := self._field(name, inner, (*pointer, name), required, sub):
                 entries.append((name, field))
         self.above.pop()
         return object_field(entries)
 
-    def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
+    def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:
         """Where a field of the job comes from; None if it never appears."""
-        field = self._source(name, shape, pointer, required)
+        field = self._source(name, shape, pointer, required, schema)
         states = self.resource.only_in.get(pointer)
         if field is None or states is None:
             return field
         return or_absent(only_in(states, field), shape.nullable and required)
 
-    def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool) -> Field | None:
+    def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:
         role = self.roles.get(pointer)
-        if role and (maker := getattr(self, f"_role_{role}", None)):
-            made: Field = maker(shape) if role != "result" else self._role_result(shape, name)
-            if role in _ALWAYS_THERE:
+        if role and (maker := getattr(self, f"_role_{role.replace(' ', '_')}", None)):
+            made: Field | None = maker(shape) if role != "result" else self._role_result(shape, name)
+            if made is None or role in _ALWAYS_THERE:
                 return made
             return or_absent(made, shape.nullable and required, self._stand_in(role, shape, required))
         if self.action is Action.DELETE and self.vocabulary.rank("envelope", "deleted", name) is not None:
@@ -177,7 +282,7 @@ class _Compiler:
             return constant(shape.constants[0])
         holds_role = any(role_pointer[: len(pointer)] == pointer for role_pointer in self.roles)
         if shape.is_object and shape.properties and len(pointer) < MAX_LEVELS and (holds_role or not shape.nullable):
-            inner = self._object(shape, pointer)
+            inner = self._forms(schema, pointer)
             if isinstance(inner, Constant) and not required:
                 return None  # all of it would be made up
             return inner if required else or_absent(lambda scene: inner(scene) or None, False)
@@ -185,6 +290,8 @@ class _Compiler:
 
     def _leftover(self, shape: Shape, required: bool) -> Field | None:
         """A field about which nothing is known: null if it may be, a sample if it must be, else absent."""
+        if self.action is Action.RESULT:  # all of it is the result
+            return constant(sample(self.document, shape.node))
         if not required:
             return None
         return constant(None) if shape.nullable else constant(sample(self.document, shape.node))
@@ -201,14 +308,43 @@ class _Compiler:
     def _role_id(self, shape: Shape) -> Field:
         if "string" not in shape.types and "integer" in shape.types:
             return lambda scene: int(scene.job.id) if scene.job.id.isdigit() else 0
-        return lambda scene: scene.job.id
+        return id_field(self.resource)
 
     def _role_source(self, shape: Shape) -> Field:
         return lambda scene: scene.job.source
 
     def _role_status(self, shape: Shape) -> Field:
-        words = {state: as_type(word, shape) for state, word in self.words.items()}
-        return Settled(lambda scene: words[scene.state], words)
+        allowed = [c for form in (shape, *shape.branches) for c in form.constants or ()]
+        words = {state: as_type(self._word(state, allowed), shape) for state in self.words}
+        several = [w for w in self.phases.get(State.RUNNING, ()) if not allowed or w in allowed]
+        if len(several) < 2 or several[0] != words[State.RUNNING]:
+            return Settled(lambda scene: words[scene.state], words)
+        settled: dict[State, Any] = {state: words[state] for state in words if state is not State.RUNNING}
+        steps = [as_type(word, shape) for word in several]
+
+        def field(scene: Scene) -> Any:
+            """A running job goes through all words that mean so, in the contract's order."""
+            if scene.state is not State.RUNNING:
+                return words[scene.state]
+            return steps[min(scene.progress * len(steps) // 100, len(steps) - 1)]
+
+        return Settled(field, settled)
+
+    def _role_done(self, shape: Shape) -> Field:
+        return Settled(lambda scene: scene.state in TERMINAL, {state: state in TERMINAL for state in State})
+
+    def _role_poll_url(self, shape: Shape) -> Field | None:
+        part = self.resource.first(Action.RETRIEVE)
+        return link_to(self.contract, self.resource, part) if part else None
+
+    def _role_cancel_url(self, shape: Shape) -> Field | None:
+        part = self.resource.first(Action.CANCEL)
+        return link_to(self.contract, self.resource, part) if part else None
+
+    def _role_result_link(self, shape: Shape) -> Field | None:
+        part = self.resource.first(Action.RESULT) or self.resource.first(Action.CONTENT)
+        part = part or self.resource.first(Action.RETRIEVE)
+        return link_to(self.contract, self.resource, part) if part else None
 
     def _role_progress(self, shape: Shape) -> Field:
         write: Callable[[int], Any] = lambda percent: percent  # noqa: E731
@@ -277,7 +413,7 @@ class _Compiler:
             return (lambda scene: [item(scene)]) if item else None
         if not shape.is_object:
             is_link = level == 0 or "string" in shape.types or not shape.types
-            return self._link_of(name) if is_link else None
+            return self._link_of(name) if is_link and not self._is_text(name, shape) else None
         entries: list[tuple[str, Field]] = []
         has_link = False
         for key, sub in shape.properties.items():
@@ -297,6 +433,14 @@ class _Compiler:
         if self.vocabulary.rank("asset", "url", key) is not None and "string" in shape.types:
             return self._link_of(key if self.vocabulary.rank("asset", "picture", key) is not None else name)
         return None
+
+    def _is_text(self, name: str, shape: Shape) -> bool:
+        """Whether a result is no link but words, a number, or the id of something."""
+        if shape.types and "string" not in shape.types:
+            return True
+        if shape.get("format") in ("uri", "url"):
+            return False
+        return self.vocabulary.rank("asset", "text", name) is not None or self.vocabulary.ends_like("id", name)
 
     def _link_of(self, name: str) -> Field:
         """A link to the video, or to a picture if the field is called so."""

@@ -1,20 +1,37 @@
-"""Reading a contract: the job resources of a document, inferred from its operations and corrected by `x-job`."""
+"""Reading a contract: the job resources of a document, inferred from the flow of ids and corrected by `x-job`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mockserver.errors import DeclarationError, DocumentError, NoJobError
 from mockserver.jobs.declaration import Declaration, FollowUpDeclaration, ResourceDeclaration
+from mockserver.jobs.flow import (
+    CERTAIN,
+    ENOUGH,
+    Flow,
+    Teller,
+    bare,
+    collection_of,
+    flow_between,
+    nouns_of,
+    path_parameters,
+    places_of,
+    singular,
+    teller_of,
+)
 from mockserver.jobs.identity import format_of
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.profile import Profile, read_profile
 from mockserver.jobs.resource import Action, Conclusion, Contract, IdPlace, JobOperation, JobResource, Pointer, View
-from mockserver.jobs.views import find_reference, find_view
-from mockserver.jobs.vocabulary import Vocabulary, plain
-from mockserver.openapi.document import Document, Operation, is_json
-from mockserver.openapi.schema import shape_of
+from mockserver.jobs.statuses import Words, usual_words
+from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view
+from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
+from mockserver.openapi.document import Answer, Document, Operation, is_json
+from mockserver.openapi.schema import shape_of, union_of
+
+MAX_PAIRS = 4000  # of creates and retrieves that are compared whatever they are about; beyond it only related ones are
 
 
 def read_contract(
@@ -41,18 +58,57 @@ def read_contract(
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What an operation answers: the declared answer that says most, its schema, and the job in it."""
+
+    answer: Answer | None
+    schema: Any
+    view: View | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """An operation that reads one thing by its id; `is_job`: its answer has a status that looks like a job's."""
+
+    operation: Operation
+    told: _Told
+    places: tuple[IdPlace, ...]
+    schema_name: str
+    nouns: tuple[str, ...]
+    is_job: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Jobs:
     """One kind of job while its operations are looked for: how it is called, what is declared, how it is read."""
 
     name: str
     wishes: ResourceDeclaration
     retrieve: Operation
-    view: View
+    told: _Told
+    place: IdPlace | None
+    creates: tuple[tuple[Operation, Flow, tuple[tuple[str, float], ...]], ...] = ()
+
+    @property
+    def view(self) -> View:
+        assert self.told.view is not None
+        return self.told.view
 
     def holds(self, operation: Operation) -> bool:
         """Whether an operation's path lies below the job's (`/jobs/{id}/cancel`, `/jobs/{id}:cancel`)."""
-        place = _bare(self.retrieve.path)
-        return _bare(operation.path).startswith((place + "/", place + ":"))
+        place = self.path
+        return "{}" in place and bare(operation.path).startswith((place + "/", place + ":"))
+
+    @property
+    def path(self) -> str:
+        """The job's own bare path, without a last word such as `status` behind the id."""
+        path = bare(self.retrieve.path)
+        return path[: path.rindex("{}") + 2] if "{}" in path else path
+
+    def names(self, place: IdPlace) -> bool:
+        """Whether a request's place is called as the one that the job is read by, and tellingly."""
+        name = plain(place.pointer[-1])
+        return self.place is not None and name == plain(self.place.pointer[-1]) and name not in ("id", "name", "uuid")
 
 
 @dataclass
@@ -66,48 +122,61 @@ class _Reading:
     conclusions: list[Conclusion] = field(default_factory=list)
     placed: dict[str, str] = field(default_factory=dict)
     collections: set[str] = field(default_factory=set)
+    known: dict[tuple[str, bool], _Told] = field(default_factory=dict)
+    below: dict[str, list[str]] = field(default_factory=dict)
 
     def resources(self) -> tuple[JobResource, ...]:
         declared = dict(self.declaration.resources)
         found: list[JobResource] = []
-        retrieves = self._retrieves()
-        self.collections = {_collection(retrieve.path) for retrieve, _ in retrieves}
-        for retrieve, view in retrieves:
-            name, wishes = self._claim(retrieve, declared)
-            name = self._free_name(name, retrieve.path, [r.name for r in found])
-            found.append(self._resource(_Jobs(name, wishes, retrieve, view)))
+        kinds = self._kinds()
+        self.collections = {collection_of(kind.retrieve.path) for kind in kinds}
+        unread = []
+        for kind in kinds:
+            name, wishes = self._claim(kind.retrieve, declared)
+            name = self._free_name(name, kind.retrieve.path, [r.name for r in found])
+            if kind.retrieve.id in self.placed:
+                continue  # reads a kind that was found before
+            resource = self._resource(replace(kind, name=name, wishes=wishes))
+            if resource.first(Action.CREATE):
+                found.append(resource)
+            else:
+                self._release(resource)
+                unread.append(resource)
+                self._note(name, "no job", "no operation creates one", 0.3)
         if declared:
             name, wishes = next(iter(declared.items()))
             raise DeclarationError(
                 f"{wishes.where} matches no job in the document. Found: {[r.name for r in found] or 'none'}. "
-                f"Name its operations: retrieve is one of {[o.name for o in self._readers()]}; its answer holds "
+                f"Name its operations: retrieve is one of {[o.name for o in self._getters()]}; its answer holds "
                 "a field that is known or declared (fields: {id: /…, status: /…})."
             )
         endless = [r.name for r in found if State.SUCCEEDED not in r.words]
-        for resource in [r for r in found if not r.first(Action.CREATE) or r.name in endless]:
+        for resource in [r for r in found if r.name in endless]:
             found.remove(resource)
-            for part in resource.operations:
-                del self.placed[part.operation.id]
-            why = "no status is known to mean success" if resource.name in endless else "no operation creates one"
-            self._note(f"{resource.name}", "no job", why, certain=False)
+            self._release(resource)
+            self._note(resource.name, "no job", "no status is known to mean success", 0.3)
         if not found and endless:
             raise NoJobError(
                 f"{self.document.origin}: no status of {endless[0]!r} is known to mean success. "
                 f"Say which: x-job.resources.{endless[0]}.words.succeeded (an overlay can add it)."
             )
         if not found:
-            raise NoJobError(self._why_no_job())
+            raise NoJobError(self._why_no_job(bool(unread)))
         found.extend(self._records([r.name for r in found]))
         for operation in self.document.operations:
             if operation.id not in self.placed:
                 self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
         return tuple(found)
 
-    def _why_no_job(self) -> str:
+    def _release(self, resource: JobResource) -> None:
+        for part in resource.operations:
+            self.placed.pop(part.operation.id, None)
+
+    def _why_no_job(self, is_read: bool) -> str:
         origin = self.document.origin
         if not self.document.operations:
             return f"{origin}: no asynchronous job found: the document has no operations."
-        part = "reads a job by its id, with a status" if not any(self._retrieves()) else "creates what is read"
+        part = "creates what is read" if is_read else "reads a job by its id, with a status"
         names = [o.name for o in self.document.operations]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         return (
@@ -118,11 +187,11 @@ class _Reading:
 
     # -- which operations ---------------------------------------------------------------------------
 
-    def _readers(self) -> list[Operation]:
+    def _getters(self) -> list[Operation]:
         return [o for o in self.document.operations if o.method == "GET" and "{" in o.path]
 
-    def _retrieves(self) -> list[tuple[Operation, View]]:
-        """Operations that read one job: declared, or with an id in the path and a status in the answer."""
+    def _kinds(self) -> list[_Jobs]:
+        """The kinds of job: each operation that reads one with a status, with the creates whose id flows into it."""
         wanted = {
             w.operations[Action.RETRIEVE]
             for w in self.declaration.resources.values()
@@ -130,13 +199,97 @@ class _Reading:
         }
         for name in wanted:
             self._named(name, f"{self.document.origin}: x-job: retrieve {name!r}")
+        readers = list(self._readers(wanted))
+        kinds: dict[str, list[tuple[Operation, Flow, tuple[tuple[str, float], ...]]]] = {}
+        places: dict[str, IdPlace] = {}
+        for teller in self._tellers(readers):
+            flows = self._flows(teller, readers)
+            if not flows:
+                continue
+            score, reader, flow = flows[0]
+            others = tuple((r.operation.id, _share(s)) for s, r, _ in flows[1:4] if s > score - 3)
+            kinds.setdefault(reader.operation.id, []).append((teller.operation, flow, others))
+            places.setdefault(reader.operation.id, flow.place)
         found = []
-        for operation in self._readers():
-            view = self._view(operation)
+        for reader in readers:
+            if reader.is_job:
+                creates = tuple(kinds.get(reader.operation.id, ()))
+                place = places.get(reader.operation.id) or next(iter(reader.places), None)
+                found.append(_Jobs("", ResourceDeclaration(), reader.operation, reader.told, place, creates))
+        return sorted(found, key=lambda kind: not kind.creates)  # those that nothing creates come last
+
+    def _readers(self, wanted: set[str]) -> Iterator[_Reader]:
+        """Operations that read one thing by its id: a GET, or a POST that is named for it and whose body names it."""
+        for operation in self.document.operations:
             named = bool(wanted & {operation.id, operation.name})
-            if view and (named or (view.words and "id" in view.fields and _bare(operation.path).endswith("}"))):
-                found.append((operation, view))
-        return found
+            if operation.method not in ("GET", "POST") and not named:
+                continue
+            if operation.method == "POST" and not named and not self._is_for("read", operation):
+                continue
+            places = tuple(places_of(self.document, self.vocabulary, operation))
+            if not places and not named:
+                continue
+            told = self._tell(operation)
+            view = told.view
+            lifelike = view is not None and "status" in view.fields
+            if operation.method == "POST" and not lifelike and not named:
+                continue
+            name = shape_of(self.document, view.schema).name if view else ""
+            nouns = nouns_of(self.vocabulary, operation.path)
+            yield _Reader(operation, told, places, name, nouns, bool(view) and (lifelike or named))
+
+    def _tellers(self, readers: list[_Reader]) -> Iterator[Teller]:
+        """Operations that may start jobs: a POST or PUT whose answer may hold an id."""
+        reading = {r.operation.id for r in readers if r.operation.method != "GET"}
+        for operation in self.document.operations:
+            if operation.method not in ("POST", "PUT") or operation.id in reading or self._is_for("cancel", operation):
+                continue
+            told = self._tell(operation)
+            view = told.view
+            name = shape_of(self.document, view.schema).name if view else ""
+            yield teller_of(self.document, self.vocabulary, operation, told.answer, told.schema, name)
+
+    def _is_for(self, purpose: str, operation: Operation) -> bool:
+        """Whether the last word of a path, or a word of the operationId, says what an operation is for."""
+        last = re.split("[/:.]", bare(operation.path))[-1]
+        words = [last, *pieces(last)]
+        if purpose == "read":
+            words += pieces(operation.id)[:2] if operation.id != operation.name else ()
+        return any(self.vocabulary.rank("operations", purpose, word) is not None for word in words)
+
+    def _flows(self, teller: Teller, readers: list[_Reader]) -> list[tuple[float, _Reader, Flow]]:
+        """The jobs into whose reading an id flows from an answer, the likeliest first.
+
+        None if it flows better into the reading of something that has no status: then it is a record's id.
+        """
+        if not teller.fields:
+            return []
+        few = len(readers) * len(readers) <= MAX_PAIRS
+        flows, best_record, record = [], 0.0, ""
+        for reader in readers:
+            related = few or teller.links or set(teller.nouns) & set(reader.nouns) or (
+                reader.schema_name and reader.schema_name == teller.schema_name)  # fmt: skip
+            if not related or reader.operation is teller.operation:
+                continue
+            if bare(teller.operation.path).startswith(bare(reader.operation.path) + "/"):
+                pass  # a follow-up below a job starts another one
+            flow = flow_between(
+                self.document, self.vocabulary, teller, reader.operation, reader.places, reader.schema_name
+            )
+            if flow is None or flow.score < ENOUGH:
+                continue
+            if reader.is_job:
+                view = reader.told.view
+                assert view is not None
+                flows.append((flow.score + 1.5 * view.sureness, reader, flow))
+            elif flow.score > best_record:
+                best_record, record = flow.score, bare(reader.operation.path)
+        flows.sort(key=lambda each: -each[0])
+        if flows and best_record > flows[0][2].score + 1.5:
+            path = bare(flows[0][1].operation.path)
+            if not path.startswith(record) and not record.startswith(path):
+                return []
+        return flows
 
     def _named(self, name: str, where: str) -> Operation:
         operation = self.document.find(name)
@@ -147,7 +300,7 @@ class _Reading:
 
     def _claim(self, retrieve: Operation, declared: dict[str, ResourceDeclaration]) -> tuple[str, ResourceDeclaration]:
         """The declaration that speaks of this resource, with its name; taken off the list."""
-        noun = _singular(_collection(retrieve.path).rsplit("/", 1)[-1])
+        noun = self._noun(retrieve)
         for name, wishes in declared.items():
             wanted = wishes.operations.get(Action.RETRIEVE)
             if wanted in (retrieve.id, retrieve.name) or (wanted is None and plain(name) == plain(noun)):
@@ -158,28 +311,54 @@ class _Reading:
                 return name, declared.pop(name)
         return noun, ResourceDeclaration()
 
+    def _noun(self, retrieve: Operation) -> str:
+        """What a kind is called: the word before the id in the path, else what the id is of, else any word."""
+        words = [w for w in collection_of(retrieve.path).split("/") if w and w != "{}"]
+        for word in reversed(words[-1:]):
+            noun = singular(word)
+            if plain(noun) not in self.vocabulary.filler and noun.isascii():
+                return noun
+        for place in places_of(self.document, self.vocabulary, retrieve)[:1]:
+            parts = [p for p in pieces(place.pointer[-1]) if p not in ("id", "uuid", "name")]
+            if parts:
+                return "_".join(parts)
+        return next(iter(reversed(nouns_of(self.vocabulary, retrieve.path))), "job")
+
     @staticmethod
     def _free_name(name: str, path: str, taken: list[str]) -> str:
         """The name, or a longer one if it is taken: with the word before it in the path, then with a number."""
         if name not in taken:
             return name
-        before = [piece for piece in _collection(path).split("/")[1:-1] if piece and "{" not in piece]
-        longer = f"{_singular(before[-1])}_{name}" if before else name
+        before = [piece for piece in collection_of(path).split("/")[1:-1] if piece and "{" not in piece]
+        longer = f"{singular(before[-1])}_{name}" if before else name
         numbered = (f"{longer}_{number}" for number in range(2, 1000))
         return longer if longer not in taken else next(n for n in numbered if n not in taken)
 
-    def _resource(self, jobs: "_Jobs") -> JobResource:
+    def _resource(self, jobs: _Jobs) -> JobResource:
         name, wishes = jobs.name, jobs.wishes
-        retrieve = JobOperation(jobs.retrieve, Action.RETRIEVE, jobs.view, self._path_place(jobs.retrieve))
         is_declared = Action.RETRIEVE in wishes.operations
-        parts = [self._place(name, retrieve, "declared" if is_declared else "reads one job by its id")]
+        retrieve = self._part_of(jobs.retrieve, Action.RETRIEVE, jobs.told, jobs.place)
+        score = 1.0 if is_declared else 0.3 + 0.7 * jobs.view.sureness
+        if not is_declared and not jobs.creates:
+            score = min(score, 0.4)
+        parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
         for operation in self.document.operations:
-            if operation.id not in self.placed and (part := self._part(operation, jobs)):
+            if operation.id not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
-        if not any(p.action is Action.CREATE for p in parts):
-            parts.extend(self._creates_elsewhere(jobs))
+        for operation, flow, others in jobs.creates:
+            below = jobs.holds(operation) and self._starting(operation, jobs) is None  # a comment on a job, say
+            if operation.id not in self.placed and not below:
+                parts.append(self._creating(operation, flow, others, jobs))
+        for operation in self.document.operations:
+            if operation.id not in self.placed and (part := self._inferred_part(operation, jobs)):
+                parts.append(part)
+        id_names = {p.pointer[-1] for p in [jobs.place] if p}
+        parts = [self._with_id(p, id_names) for p in parts]
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
+        order = {operation.id: number for number, operation in enumerate(self.document.operations)}
+        parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.id])
         self._check_places(wishes, parts)
+        parts = [self._with_usual_words(p, wishes) for p in parts]
         words = self._words(jobs, parts)
         self._explain(name, words, parts, wishes)
         return JobResource(
@@ -191,113 +370,207 @@ class _Reading:
             echo=wishes.echo,
             failure=wishes.failure,
             only_in=wishes.only_in,
+            id_text=self._id_text(jobs, parts),
         )
 
-    def _words(self, jobs: "_Jobs", parts: list[JobOperation]) -> dict[State, str]:
+    @staticmethod
+    def _reads(jobs: _Jobs) -> str:
+        if jobs.place is None or jobs.place.place == "path":
+            return "reads one job by its id"
+        return f"reads one job by the {jobs.place.place}'s {jobs.place.pointer[-1]}"
+
+    def _with_usual_words(self, part: JobOperation, wishes: ResourceDeclaration) -> JobOperation:
+        """A status that may be any text has the usual words where neither the document nor `x-job` says one."""
+        view = part.view
+        if part.action is not Action.RETRIEVE or view is None or "status" not in view.fields or wishes.words:
+            return part
+        shape = shape_of(self.document, self._status_schema(view))
+        if any(form.constants for form in (shape, *shape.branches)) or "string" not in (shape.types or ("string",)):
+            return part
+        told = Words(view.phases, view.unclear_words, view.passive_words, view.evidence, view.sureness)
+        full = usual_words(self.vocabulary, told) if not _is_whole(view) else told
+        return replace(part, view=replace(view, words=full.by_state, phases=full.phases, evidence=full.evidence))
+
+    def _words(self, jobs: _Jobs, parts: list[JobOperation]) -> dict[State, Any]:
         """The word for each state. A single word that is not understood is taken for success if that has none."""
         words = _all_words(parts)
         unclear = [word for word in jobs.view.unclear_words if word not in words.values()]
         if State.SUCCEEDED not in words and len(unclear) == 1:
             words[State.SUCCEEDED] = unclear[0]
-            self._note(
-                f"{jobs.name}: state succeeded", unclear[0], "the only word that is not understood", certain=False
-            )
+            self._note(f"{jobs.name}: state succeeded", unclear[0], "the only word that is not understood", 0.4)
         return words
 
-    def _part(self, operation: Operation, jobs: "_Jobs") -> JobOperation | None:
-        """The part that an operation plays for some jobs, declared or inferred, if it plays one."""
+    # -- which part an operation plays ----------------------------------------------------------------
+
+    def _declared_part(self, operation: Operation, jobs: _Jobs) -> JobOperation | None:
         wishes = jobs.wishes
         for action, wanted in wishes.operations.items():
             self._named(wanted, f"{wishes.where}.{action.value}: {wanted!r}")
             if wanted in (operation.id, operation.name):
-                return self._place(jobs.name, self._made(operation, action, wishes), "declared")
+                return self._place(jobs.name, self._made(operation, action, jobs), "declared")
         for wanted, how in wishes.follow_ups.items():
             self._named(wanted, f"{wishes.where}.follow-ups: {wanted!r}")
             if wanted in (operation.id, operation.name):
                 return self._place(jobs.name, self._follow_up(operation, jobs, how), "declared")
+        return None
+
+    def _creating(
+        self, operation: Operation, flow: Flow, others: tuple[tuple[str, float], ...], jobs: _Jobs
+    ) -> JobOperation:
+        """The part of an operation whose answer gives a job's id: a create, or a follow-up of an earlier job."""
+        told = self._tell(operation)
+        sureness = _share(flow.score) - (0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0)
+        declare = f"x-job.resources.{jobs.name}.create: {operation.id}"
+        rivals = tuple((f"read by {id}", share) for id, share in others)
+        why = "; ".join(flow.why)
+        if self._starts_from_a_job(operation, jobs, told):
+            return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), why, sureness)
+        part = self._part_of(operation, Action.CREATE, told, None)
+        pointer = flow.id_field
+        if part.view is None or pointer[: len(part.view.pointer)] != part.view.pointer or len(pointer) <= len(part.view.pointer):
+            holder = pointer[:-1]
+            part = replace(part, view=View(holder, self._node_at(told.schema, holder), {"id": (pointer[-1:],)}, {}))
+        assert part.view is not None
+        inside = pointer[len(part.view.pointer) :]
+        links = {plain(word) for word in self.vocabulary.ranks["roles"]["poll url"]}
+        if inside and plain(inside[-1]) not in links:
+            fields = {role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"}
+            kept = {role: ps for role, ps in fields.items() if ps}
+            part = replace(part, view=replace(part.view, fields={"id": (inside,), **kept}))
+        return self._place(jobs.name, part, why, sureness, rivals, declare)
+
+    def _starts_from_a_job(self, operation: Operation, jobs: _Jobs, told: _Told) -> bool:
+        if jobs.holds(operation):
+            return True
+        view = told.view
+        same = view is not None and self._schema_name(view) and self._schema_name(view) == self._schema_name(jobs.view)
+        return bool(same) and self._names_a_job(operation, jobs) is not None
+
+    def _inferred_part(self, operation: Operation, jobs: _Jobs) -> JobOperation | None:
         inferred = self._inferred(operation, jobs)
         if inferred is None:
             return None
-        action, evidence = inferred
+        action, evidence, sureness = inferred
         if action is Action.FOLLOW_UP:
-            return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), evidence)
-        return self._place(jobs.name, self._made(operation, action, wishes), evidence)
+            return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), evidence, sureness)
+        return self._place(jobs.name, self._made(operation, action, jobs), evidence, sureness)
 
-    def _inferred(self, operation: Operation, jobs: "_Jobs") -> tuple[Action, str] | None:
+    def _inferred(self, operation: Operation, jobs: _Jobs) -> tuple[Action, str, float] | None:
         """What an operation does to jobs, by its method, its path and its answer, and why that is concluded."""
-        path, place, collection = _bare(operation.path), _bare(jobs.retrieve.path), _collection(jobs.retrieve.path)
+        path, place = bare(operation.path), jobs.path
+        if operation.method == "GET" and self._lists(operation, jobs):
+            return Action.LIST, "a list on the collection's path", 0.9
+        by_id = self._job_place(operation, jobs)
+        if by_id is None:
+            return self._starting(operation, jobs) if operation.method == "POST" else None
         inside = jobs.holds(operation)
-        last = re.split("[/:]", path)[-1]
+        if operation.method in ("POST", "PUT", "PATCH", "DELETE", "GET") and self._is_for("cancel", operation):
+            return Action.CANCEL, "named for it, by the job's id", 0.9
         match operation.method:
-            case "DELETE" if path == place:
-                return Action.DELETE, "DELETE on the job's path"
-            case "GET" if inside and _media_types(operation):
-                return Action.CONTENT, "answers with media below the job"
-            case "GET" if path == collection and self._view(operation, in_list=True):
-                return Action.LIST, "a list on the collection's path"
-            case "POST" if inside and self.vocabulary.rank("operations", "cancel", last) is not None:
-                return Action.CANCEL, "named for it, below the job"
+            case "DELETE" if path == place or not inside:
+                return Action.DELETE, "DELETE on the job's path" if path == place else "DELETE by the job's id", 0.9
+            case "GET" if _media_types(operation):
+                return Action.CONTENT, "answers with media by the job's id", 0.9
+            case "GET":
+                return self._reading(operation, jobs, path == place)
             case "POST":
-                return self._starting(operation, jobs, inside)
+                return self._starting(operation, jobs)
         return None
 
-    def _starting(self, operation: Operation, jobs: "_Jobs", inside: bool) -> tuple[Action, str] | None:
+    def _job_place(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
+        """Where a request names a job of this kind, if it does."""
+        if jobs.holds(operation) or (bare(operation.path) == jobs.path and "{}" in jobs.path):
+            return self._path_place(operation, jobs)
+        for place in places_of(self.document, self.vocabulary, operation):
+            if jobs.names(place) and (place.place != "body" or operation.method != "GET"):
+                return place
+        return None
+
+    def _reading(self, operation: Operation, jobs: _Jobs, same_path: bool) -> tuple[Action, str, float] | None:
+        """A further GET by a job's id: the job once more, or its result."""
+        view = self._view(operation)
+        if view is not None and view.sureness >= LIFELIKE and (same_path or self._schema_name(view) == self._schema_name(jobs.view)):
+            return Action.RETRIEVE, "reads the job too", 0.8
+        last = re.split("[/:.]", bare(operation.path))[-1]
+        is_result = self._is_for("read", operation) or self.vocabulary.rank("roles", "result", last) is not None
+        if view is not None and view.sureness >= LIFELIKE:
+            return None  # something else with a life of its own
+        if self._tell(operation, in_list=True).view and not self._tell(operation).view and not is_result:
+            return None
+        if same_path or is_result or (view is not None and "result" in view.fields):
+            return Action.RESULT, "reads by the job's id, and tells no status", 0.7
+        return None
+
+    def _lists(self, operation: Operation, jobs: _Jobs) -> bool:
+        """Whether an operation lists jobs: on the path that they hang below, or with the same things in it."""
+        path = bare(operation.path)
+        homes = {collection_of(jobs.retrieve.path), *(bare(o.path) for o, *_ in jobs.creates if "{" not in o.path)}
+        if path.endswith("}") and path not in homes:
+            return False
+        view = self._view(operation, in_list=True)
+        if view is None:
+            return False
+        if path in homes:
+            return True
+        if path in self.collections:
+            return False  # another kind's
+        same = self._schema_name(view) and self._schema_name(view) == self._schema_name(jobs.view)
+        if same and not path_parameters(operation.path):
+            return True
+        near = any(path.startswith(home) or home.startswith(path) for home in homes if home.count("/") > 1)
+        words = set(map(str, view.words.values())) & set(map(str, jobs.view.words.values()))
+        about = set(nouns_of(self.vocabulary, operation.path)) & set(nouns_of(self.vocabulary, jobs.retrieve.path))
+        return "{" not in path and bool(words) and "id" in view.fields and (near or bool(about)) and view.sureness >= LIFELIKE
+
+    def _starting(self, operation: Operation, jobs: _Jobs) -> tuple[Action, str, float] | None:
         """Whether a POST starts a job, from an earlier one or not."""
         answer = self._view(operation)
         if answer is None:
             return None
-        path, collection = _bare(operation.path), _collection(jobs.retrieve.path)
-        name = _schema_name(self, answer)
-        same = bool(name) and name == _schema_name(self, jobs.view) and path not in self.collections - {collection}
-        if (
-            inside
-        ):  # a pause or a comment below a job answers with an id too: what starts a job is asked for, and has a status
-            return (Action.FOLLOW_UP, "starts a job below an earlier one") if answer.words and operation.body else None
+        path, collection = bare(operation.path), collection_of(jobs.retrieve.path)
+        name = self._schema_name(answer)
+        same = bool(name) and name == self._schema_name(jobs.view) and path not in self.collections - {collection}
+        if jobs.holds(operation):
+            # A pause or a comment below a job answers with an id too: what starts a job is asked for, and has a status.
+            starts = answer.words and operation.body
+            return (Action.FOLLOW_UP, "starts a job below an earlier one", 0.8) if starts else None
         if same and self._names_a_job(operation, jobs):
-            return Action.FOLLOW_UP, "answers with the job, and names an earlier one"
+            return Action.FOLLOW_UP, "answers with the job, and names an earlier one", 0.8
         if "id" in answer.fields and path == collection:
-            return Action.CREATE, "POST on the collection's path"
-        return (Action.CREATE, "answers with the same job") if "id" in answer.fields and same else None
+            return Action.CREATE, "POST on the collection's path", 0.8
+        return (Action.CREATE, "answers with the same job", 0.7) if "id" in answer.fields and same else None
 
-    def _creates_elsewhere(self, jobs: "_Jobs") -> list[JobOperation]:
-        """POST operations on other paths whose answer holds the id that the job is read by, by the id's name."""
-        wanted = {plain(p) for p in _path_parameters(jobs.retrieve.path)[-1:]} | {plain(jobs.name) + "id"}
-        found = []
-        for operation in self.document.operations:
-            if operation.method == "POST" and operation.id not in self.placed and "{" not in operation.path:
-                view = self._view(operation)
-                id_field = plain("".join(view.fields["id"][0])) if view and "id" in view.fields else ""
-                if id_field in wanted or (id_field == "id" and "id" in wanted):
-                    part = self._made(operation, Action.CREATE, jobs.wishes)
-                    found.append(
-                        self._place(jobs.name, part, f"its answer holds {id_field!r}, which the job is read by")
-                    )
-        return found
-
-    def _made(self, operation: Operation, action: Action, wishes: ResourceDeclaration) -> JobOperation:
-        view = self._view(operation, in_list=action is Action.LIST)
-        if action is Action.LIST and view is None:
-            raise DeclarationError(f"{wishes.where}.list: the answer of {operation.name} holds no list of jobs.")
-        place = None if action in (Action.CREATE, Action.LIST) else self._path_place(operation)
-        part = JobOperation(operation, action, view, place)
+    def _made(self, operation: Operation, action: Action, jobs: _Jobs) -> JobOperation:
+        told = self._tell(operation, in_list=action is Action.LIST)
+        if action is Action.LIST and told.view is None:
+            raise DeclarationError(f"{jobs.wishes.where}.list: the answer of {operation.name} holds no list of jobs.")
+        is_free = action in (Action.CREATE, Action.LIST)
+        place = None if is_free else self._job_place(operation, jobs) or self._path_place(operation, jobs)
+        if place is None and not is_free:
+            place = next(iter(places_of(self.document, self.vocabulary, operation)), None)
+        part = self._part_of(operation, action, told, place)
         if action is Action.CONTENT:
             parameter, variants = self._variants(operation)
-            part = replace(part, variant_parameter=parameter, variants={**variants, **wishes.variants})
+            part = replace(part, variant_parameter=parameter, variants={**variants, **jobs.wishes.variants})
         return part
 
-    def _follow_up(self, operation: Operation, jobs: "_Jobs", how: FollowUpDeclaration) -> JobOperation:
+    def _part_of(self, operation: Operation, action: Action, told: _Told, place: IdPlace | None) -> JobOperation:
+        return JobOperation(operation, action, told.view, place, answer=told.answer, schema=told.schema)
+
+    def _follow_up(self, operation: Operation, jobs: _Jobs, how: FollowUpDeclaration) -> JobOperation:
         place = IdPlace("body", how.source) if how.source else self._names_a_job(operation, jobs)
         if place is None:
             raise DeclarationError(
                 f"{self.document.origin}: x-job: follow-up {operation.id!r}: no field names the earlier job. "
                 "Give its place: `source: /field/id`."
             )
-        return JobOperation(operation, Action.FOLLOW_UP, self._view(operation), place, how.sums, how.links_source)
+        part = self._part_of(operation, Action.FOLLOW_UP, self._tell(operation), place)
+        return replace(part, sums=how.sums, links_source=how.links_source)
 
-    def _names_a_job(self, operation: Operation, jobs: "_Jobs") -> IdPlace | None:
+    def _names_a_job(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
         if jobs.holds(operation):
-            return self._path_place(operation)
-        wanted = {plain(p) for p in _path_parameters(jobs.retrieve.path)} | {plain(jobs.name) + "id"}
+            return self._path_place(operation, jobs)
+        wanted = {plain(p) for p in path_parameters(jobs.retrieve.path)} | {plain(jobs.name) + "id"}
         wanted |= set(self.vocabulary.ranks["roles"]["source"])
         wanted.discard("id")
         for media in operation.body.values():
@@ -307,76 +580,141 @@ class _Reading:
 
     def _records(self, taken: list[str]) -> Iterable[JobResource]:
         """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
-        for operation in self._readers():
+        for operation in self._getters():
             view = self._view(operation)
-            is_free = operation.id not in self.placed and _bare(operation.path).endswith("}")
+            is_free = operation.id not in self.placed and bare(operation.path).endswith("}")
             if not view or "id" not in view.fields or not is_free:
                 continue
-            collection = _collection(operation.path)
-            posts = (o for o in self.document.operations if o.method == "POST" and _bare(o.path) == collection)
+            collection = collection_of(operation.path)
+            posts = (o for o in self.document.operations if o.method == "POST" and bare(o.path) == collection)
             maker = next((o for o in posts if o.id not in self.placed), None)
             made = self._view(maker) if maker else None
             if maker and made and "id" in made.fields:
-                name = self._free_name(_singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
+                name = self._free_name(singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
                 taken.append(name)
-                reader = JobOperation(operation, Action.RETRIEVE, view, self._path_place(operation))
+                place = IdPlace("path", (path_parameters(operation.path)[-1],))
+                reader = self._part_of(operation, Action.RETRIEVE, self._tell(operation), place)
                 parts = [
                     self._place(name, reader, "reads a record"),
-                    self._place(name, JobOperation(maker, Action.CREATE, made), "makes a record"),
+                    self._place(name, self._part_of(maker, Action.CREATE, self._tell(maker), None), "makes a record"),
                 ]
                 id_format = self._id_format(name, parts)
                 yield JobResource(name, tuple(parts), {}, id_format, self.profiles["default"], lifecycle=False)
 
-    def _place(self, name: str, part: JobOperation, evidence: str) -> JobOperation:
+    def _place(
+        self, name: str, part: JobOperation, evidence: str, sureness: float = 1.0,
+        others: tuple[tuple[str, float], ...] = (), declare: str = "",
+    ) -> JobOperation:  # fmt: skip
         self.placed[part.operation.id] = name
-        self._note(f"{name}: {part.action.value}", part.operation.name, evidence)
+        topic = f"{name}: {part.action.value}"
+        declare = declare or f"x-job.resources.{name}.{part.action.value}: {part.operation.id}"
+        self.conclusions.append(Conclusion(topic, part.operation.name, evidence, sureness, others, declare))
         return part
 
     # -- what is in them ----------------------------------------------------------------------------
 
     def _view(self, operation: Operation, in_list: bool = False) -> View | None:
-        answer = operation.success()
-        media = answer.json_media() if answer else None
-        if not media or "schema" not in media[1]:
-            return None
-        try:
-            declared = {p[0] for w in self.declaration.resources.values() for ps in w.fields.values() for p in ps}
-            view = find_view(self.document, self.vocabulary, media[1]["schema"], in_list, declared)
-            return self._with_named_id(operation, view) if view else None
-        except DocumentError as error:
-            origin = self.document.origin
-            reason = str(error).removeprefix(f"{origin}: ")
-            raise DocumentError(f"{origin}: {operation.name}: {reason}") from None
+        return self._tell(operation, in_list).view
 
-    def _with_named_id(self, operation: Operation, view: View) -> View:
-        """The view with its id: declared, or the property that is called as the last parameter of the job's path."""
-        properties = shape_of(self.document, view.schema).properties
+    def _schema_name(self, view: View) -> str:
+        return shape_of(self.document, view.schema).name
+
+    def _tell(self, operation: Operation, in_list: bool = False) -> _Told:
+        """What an operation answers when it succeeds; of several answers the one that tells most of a job."""
+        key = operation.name, in_list
+        if key not in self.known:
+            try:
+                self.known[key] = self._telling(operation, in_list)
+            except DocumentError as error:
+                origin = self.document.origin
+                reason = str(error).removeprefix(f"{origin}: ")
+                raise DocumentError(f"{origin}: {operation.name}: {reason}") from None
+        return self.known[key]
+
+    def _telling(self, operation: Operation, in_list: bool) -> _Told:
+        good = sorted((a for a in operation.answers if a.status.startswith("2")), key=lambda a: a.status)
+        success = operation.success()
+        best, found = -1.0, _Told(success, None, None)
+        for answer in good or ([success] if success else []):
+            media = answer.json_media()
+            if not media:
+                continue
+            examples = self.document.examples(media[1])
+            schema = media[1].get("schema")
+            if not schema and examples:
+                schema = _schema_of_examples(examples)
+            if schema is None:
+                continue
+            said = (operation.raw.get("description"), operation.raw.get("summary"), answer.raw.get("description"))
+            setting = Setting(
+                declared={p[0] for w in self.declaration.resources.values() for ps in w.fields.values() for p in ps},
+                texts=[text for text in said if isinstance(text, str)],
+                examples=examples,
+                ids=self._names_of_ids(operation),
+            )
+            view = find_view(self.document, self.vocabulary, schema, in_list, setting)
+            view = self._with_declared_id(view) if view else None
+            score = (("id" in view.fields) + ("status" in view.fields) + view.sureness) if view else 0.0
+            if score > best:
+                best, found = score, _Told(answer, schema, view)
+        return found
+
+    def _names_of_ids(self, operation: Operation) -> list[str]:
+        """How the id may be called: as the last parameter of the operation's path, or of one right below it."""
+        own = path_parameters(operation.path)[-1:]
+        if not self.below:
+            for getter in self._getters():
+                self.below.setdefault(collection_of(getter.path), []).append(path_parameters(getter.path)[-1])
+        return list(dict.fromkeys(plain(name) for name in (*own, *self.below.get(bare(operation.path), ()))))
+
+    def _with_declared_id(self, view: View) -> View:
+        properties = union_of(self.document, view.schema).properties
         declared = {
             p for w in self.declaration.resources.values() for p in w.fields.get("id", ()) if p[0] in properties
         }
-        if declared:
-            return replace(view, fields={**view.fields, "id": tuple(sorted(declared))})
-        if "id" in view.fields:
-            return view
-        below = [o.path for o in self._readers() if _collection(o.path) == _bare(operation.path)]
-        wanted = {plain(_path_parameters(path)[-1]) for path in [operation.path, *below] if "{" in path}
-        named = next((name for name in properties if plain(name) in wanted), None)
-        return replace(view, fields={**view.fields, "id": ((named,),)}) if named else view
+        return replace(view, fields={**view.fields, "id": tuple(sorted(declared))}) if declared else view
 
-    def _path_place(self, operation: Operation) -> IdPlace | None:
-        names = _path_parameters(operation.path)
-        return IdPlace("path", (names[-1],)) if names else None
+    def _with_id(self, part: JobOperation, names: set[str]) -> JobOperation:
+        """The part with the field for its id that is called as the parameter by which the job is read."""
+        view = part.view
+        if view is None or part.action is Action.CREATE:
+            return part
+        wanted = {plain(name) for name in names}
+        properties = union_of(self.document, view.schema).properties
+        named = next((name for name in properties if plain(name) in wanted and plain(name) != "name"), None)
+        declared = any(w.fields.get("id") for w in self.declaration.resources.values())
+        if named is None or declared or ("id" in view.fields and plain(view.fields["id"][0][-1]) in wanted):
+            return part
+        if not _is_scalar(self.document, properties[named]):
+            return part
+        fields = {role: tuple(p for p in ps if p != (named,)) for role, ps in view.fields.items() if role != "id"}
+        return replace(part, view=replace(view, fields={"id": ((named,),), **{r: p for r, p in fields.items() if p}}))
+
+    def _path_place(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
+        """The parameter of a path that names the job: the one where the job's own path has it, else the last."""
+        names = path_parameters(operation.path)
+        if not names:
+            return None
+        position = bare(jobs.path).count("{}") - 1
+        return IdPlace("path", (names[position if jobs.holds(operation) and position < len(names) else -1],))
+
+    def _node_at(self, schema: Any, pointer: Pointer) -> Any:
+        for token in pointer:
+            shape = union_of(self.document, schema)
+            schema = shape.items if token == "*" else shape.properties.get(token)
+        return schema
 
     def _amended(self, view: View, wishes: ResourceDeclaration) -> View:
         """A view with the declared fields and words in place of the inferred ones, where it has those fields."""
-        properties = shape_of(self.document, view.schema).properties
+        properties = union_of(self.document, view.schema).properties
         fields = dict(view.fields)
         for role, pointers in wishes.fields.items():
             fields[role] = tuple(p for p in pointers if p[0] in properties)
         declared = {pointer for role in wishes.fields for pointer in fields[role]}
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
-        own = view.words if not wishes.words else {**view.words, **wishes.words}
-        return replace(view, fields={r: p for r, p in fields.items() if p}, words=own)
+        own = {**view.words, **wishes.words}
+        phases = {**view.phases, **{state: (word,) for state, word in wishes.words.items()}}
+        return replace(view, fields={r: p for r, p in fields.items() if p}, words=own, phases=phases)
 
     def _check_places(self, wishes: ResourceDeclaration, parts: list[JobOperation]) -> None:
         """Raises DeclarationError for a declared operation that plays another part, or a field that no answer has."""
@@ -384,12 +722,13 @@ class _Reading:
             if not any(p.action is action and wanted in (p.operation.id, p.operation.name) for p in parts):
                 raise DeclarationError(f"{wishes.where}.{action.value}: {wanted!r} already plays another part.")
         views = [p.view for p in parts if p.view and "status" in p.view.fields]
-        allowed = [shape_of(self.document, self._status_schema(view)).constants for view in views]
-        said = sorted({str(word) for constants in allowed for word in constants or ()})
+        shapes = [shape_of(self.document, self._status_schema(view)) for view in views]
+        allowed = [[c for form in (s, *s.branches) for c in form.constants or ()] for s in shapes]
+        said = sorted({str(word) for constants in allowed for word in constants})
         for state, word in wishes.words.items():
-            if allowed and all(constants and word not in constants for constants in allowed):
+            if allowed and all(constants and word not in map(str, constants) for constants in allowed):
                 raise DeclarationError(f"{wishes.where}.words.{state.value}: no status says {word!r}. It has: {said}.")
-        known = {name for p in parts if p.view for name in shape_of(self.document, p.view.schema).properties}
+        known = {name for p in parts if p.view for name in union_of(self.document, p.view.schema).properties}
         declared = {f"fields.{role}": pointers for role, pointers in wishes.fields.items()}
         for place, pointers in {**declared, "echo": tuple(wishes.echo), "only-in": tuple(wishes.only_in)}.items():
             for pointer in pointers:
@@ -399,19 +738,23 @@ class _Reading:
                     raise DeclarationError(f"{text}. It has: {choices}.")
 
     def _status_schema(self, view: View) -> Any:
-        return shape_of(self.document, view.schema).properties.get(view.fields["status"][0][0])
+        return self._node_at(view.schema, view.fields["status"][0])
 
     def _id_format(self, name: str, parts: list[JobOperation]) -> str:
         examples: list[str] = []
         for part in parts:
             for parameter in part.operation.parameters:
-                if parameter.place == "path":
+                if part.id_place and (parameter.place, (parameter.name,)) == (part.id_place.place, part.id_place.pointer):
                     examples += [str(e) for e in (parameter.raw.get("example"), parameter.schema.get("example")) if e]
+                    if parameter.schema.get("format") == "uuid":
+                        self._note(f"{name}: id", "{uuid}", "its format")
+                        return "{uuid}"
             if part.view and "id" in part.view.fields:
-                id_field = shape_of(self.document, part.view.schema).properties[part.view.fields["id"][0][0]]
-                shape = shape_of(self.document, id_field)
-                if example := shape.get("example"):
-                    examples.append(str(example))
+                shape = shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0]))
+                several = shape.get("examples")
+                for example in (shape.get("example"), *(several if isinstance(several, list) else ())):
+                    if example and isinstance(example, (str, int)):
+                        examples.append(str(example))
                 if shape.get("format") == "uuid":
                     self._note(f"{name}: id", "{uuid}", "its format")
                     return "{uuid}"
@@ -419,10 +762,37 @@ class _Reading:
                     self._note(f"{name}: id", "{digits:9}", "its type")
                     return "{digits:9}"
             examples += _example_ids(self.document, part)
-        id_format = format_of(examples, name)
+        examples = [e.rstrip("/").rsplit("/", 1)[-1] for e in examples if "{" not in e and e.isascii()]
+        id_format = format_of([e for e in examples if e], name)
         seen = max(examples, key=len, default="")
-        self._note(f"{name}: id", id_format, f"the example {seen!r}" if seen else "no example; a default", bool(seen))
+        why = f"the example {seen!r}" if seen else "no example; a default"
+        self._note(f"{name}: id", id_format, why, 0.9 if seen else 0.4)
         return id_format
+
+    def _id_text(self, jobs: _Jobs, parts: list[JobOperation]) -> str:
+        """How answers write an id: as a whole resource name (`operations/{id}`) where the document shows that."""
+        texts: list[str] = []
+        for part in parts:
+            if part.view and "id" in part.view.fields:
+                shape = shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0]))
+                name = part.view.fields["id"][0][-1]
+                texts += [str(v) for v in (shape.get("example"), shape.get("pattern")) if v]
+                texts += [str(_example) for _example in _example_ids(self.document, part)]
+                said = str(shape.get("description") or "")
+                is_named = self.vocabulary.rank("roles", "id", name) is not None and plain(name).endswith("name")
+                if is_named:
+                    texts += re.findall(r"[`'\"]?([a-z][\w{}\-]*(?:/[\w{}\-]+)+)[`'\"]?", said)
+                    if "done" in part.view.fields or part.view.evidence.startswith("a flag"):
+                        texts.append(_resource_path(jobs.path))
+        for parameter in jobs.retrieve.parameters:
+            if jobs.place and parameter.name == jobs.place.pointer[0] and jobs.place.place == "path":
+                texts += [str(v) for v in (parameter.schema.get("pattern"), parameter.raw.get("example")) if v]
+        for text in texts:
+            steps = [step for step in text.strip("^$").replace("\\/", "/").split("/") if step]
+            if len(steps) > 1 and "://" not in text:
+                names = [f"{{{name}}}" for name in path_parameters(jobs.retrieve.path)[:-1]]
+                return "/".join([*_steps(steps[:-1], names), "{id}"])
+        return "{id}"
 
     def _variants(self, operation: Operation) -> tuple[str, dict[str, str]]:
         """The query parameter that chooses what is downloaded, with the media type of each of its values."""
@@ -453,84 +823,112 @@ class _Reading:
 
     # -- what to tell -------------------------------------------------------------------------------
 
-    def _note(self, topic: str, value: str, evidence: str, certain: bool = True) -> None:
-        self.conclusions.append(Conclusion(topic, value, evidence, certain))
+    def _note(self, topic: str, value: str, evidence: str, confidence: float = 1.0, declare: str = "") -> None:
+        self.conclusions.append(Conclusion(topic, value, evidence, confidence, (), declare))
 
     def _explain(
-        self, name: str, words: dict[State, str], parts: list[JobOperation], wishes: ResourceDeclaration
+        self, name: str, words: dict[State, Any], parts: list[JobOperation], wishes: ResourceDeclaration
     ) -> None:
         view = next(p.view for p in parts if p.action is Action.RETRIEVE)
         assert view is not None
+        where = f"x-job.resources.{name}"
         for role, pointers in view.fields.items():
-            evidence = "declared" if role in wishes.fields else "its name and type"
-            self._note(f"{name}: {role} field", ", ".join("/" + "/".join(p) for p in pointers), evidence)
-        for state in State:
-            if state in words:
-                evidence = "declared" if state in wishes.words else "the vocabulary's meaning of the word"
-                self._note(f"{name}: state {state}", words[state], evidence)
+            is_declared = role in wishes.fields
+            evidence = "declared" if is_declared else "its name and type"
+            sureness = 1.0 if is_declared else 0.9 if role != "status" else max(0.5 + view.sureness / 2, 0.5)
+            rivals = () if is_declared else tuple((_written(p), s) for r, p, s in view.rivals if r == role)
+            text = ", ".join(_written(p) for p in pointers)
+            declare = f"{where}.fields.{role}: {rivals[0][0] if rivals else text}" if role in _DECLARABLE else ""
+            self.conclusions.append(Conclusion(f"{name}: {role} field", text, evidence, sureness, rivals, declare))
+        told = [s for s in State if s in words]
+        for state in told:
+            evidence = "declared" if state in wishes.words else f"the vocabulary's meaning; {view.evidence or 'its enum'}"
+            others = tuple((str(w), 0.5) for w in view.phases.get(state, ())[1:])
+            shown = str(words[state]).lower() if isinstance(words[state], bool) else str(words[state])
+            sureness = 1.0 if state in wishes.words else 0.6 if "usual" in view.evidence else 0.9
+            line = f"{where}.words.{state.value}: {others[0][0] if others else shown}"
+            self.conclusions.append(Conclusion(f"{name}: state {state}", shown, evidence, sureness, others, line))
         for state in (State.SUCCEEDED, State.FAILED):
             if state not in words:
-                self._note(f"{name}: state {state}", "no word for it", "such jobs cannot be told apart", certain=False)
-        for word in sorted({w for p in parts if p.view for w in p.view.unclear_words} - set(words.values())):
-            self._note(
-                f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", certain=False
-            )
+                line = f"{where}.words.{state.value}: …"
+                self._note(f"{name}: state {state}", "no word for it", "such jobs cannot be told apart", 0.3, line)
+        views = [p.view for p in parts if p.view]
+        for word in sorted({w for v in views for w in v.unclear_words} - set(map(str, words.values()))):
+            self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", 0.3,
+                       f"{where}.words.…: {word}")  # fmt: skip
+        for word in sorted({w for v in views for w in v.passive_words} - set(map(str, words.values()))):
+            self._note(f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning")
 
 
-def _all_words(parts: list[JobOperation]) -> dict[State, str]:
+_DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
+               "error", "source"}  # fmt: skip
+
+
+def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
     """The words of the retrieve answer, then what only other answers have."""
-    words: dict[State, str] = {}
+    words: dict[State, Any] = {}
     for part in sorted(parts, key=lambda p: p.action is not Action.RETRIEVE):
         for state, word in (part.view.words if part.view else {}).items():
-            words.setdefault(state, word)
+            if not words or type(word) is type(next(iter(words.values()))):
+                words.setdefault(state, word)
     return words
 
 
+def _is_whole(view: View) -> bool:
+    return all(state in view.phases for state in (State.SUCCEEDED, State.FAILED)) and bool(
+        {State.QUEUED, State.RUNNING} & set(view.phases)
+    )
+
+
+def _share(score: float) -> float:
+    """A score as a confidence from 0 to 1."""
+    return round(min(max(score / CERTAIN, 0.0), 1.0), 2)
+
+
+def _written(pointer: Pointer) -> str:
+    return "/" + "/".join(pointer)
+
+
+def _resource_path(path: str) -> str:
+    """A path as a resource name: without a version in front (`/v1/operations/{}` → `operations/{}`)."""
+    return "/".join(step for step in path.split("/") if step and not re.fullmatch(r"v\d+\w*", step))
+
+
+def _steps(steps: list[str], names: list[str]) -> list[str]:
+    """The steps of a resource name, where what is no plain word is one of these parameters, or left out."""
+    left = list(names)
+    out = []
+    for step in steps:
+        if re.fullmatch(r"[\w\-]+", step):
+            out.append(step)
+        elif left:
+            out.append(left.pop(0))
+    return out
+
+
+def _is_scalar(document: Document, schema: Any) -> bool:
+    shape = shape_of(document, schema)
+    return not shape.is_object and not shape.is_array
+
+
+def _schema_of_examples(examples: list[Any]) -> Any:
+    """A schema that all examples fit, for an answer that has no other."""
+    from genson import SchemaBuilder  # type: ignore[import-untyped]
+
+    builder = SchemaBuilder(schema_uri=None)
+    for example in examples:
+        builder.add_object(example)
+    return builder.to_schema()
+
+
 def _example_ids(document: Document, part: JobOperation) -> list[str]:
-    answer = part.operation.success()
-    media = answer.json_media() if answer else None
+    media = part.answer.json_media() if part.answer else None
     if not media or not part.view or "id" not in part.view.fields:
         return []
     pointer: Pointer = (*part.view.pointer, *part.view.fields["id"][0])
-    return [str(v) for example in document.examples(media[1]) if (v := _dig(example, pointer))]
-
-
-def _dig(value: Any, pointer: Pointer) -> Any:
-    for token in pointer:
-        if token == "*":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(token) if isinstance(value, dict) else None
-    return value if isinstance(value, (str, int)) else None
-
-
-def _schema_name(reading: _Reading, view: View) -> str:
-    return shape_of(reading.document, view.schema).name
+    return [str(v) for example in document.examples(media[1]) if (v := dig(example, pointer))]
 
 
 def _media_types(operation: Operation) -> list[str]:
     answer = operation.success()
-    return [t for t in (answer.content if answer else {}) if not is_json(t) and not t.startswith("text/")]
-
-
-def _path_parameters(path: str) -> list[str]:
-    return [piece.split("}")[0] for piece in path.split("{")[1:]]
-
-
-def _bare(path: str) -> str:
-    """A path as it is compared: parameters without their names, no slash at the end."""
-    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
-
-
-def _collection(path: str) -> str:
-    """The bare path that a job's path hangs below: all but the last parameter and what follows it."""
-    bare = _bare(path)
-    return bare[: bare.rindex("{")].rstrip("/") if "{" in bare else bare
-
-
-def _singular(noun: str) -> str:
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    if noun.endswith(("ches", "shes", "sses", "xes")):
-        return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun or "job"
+    return [t for t in (answer.content if answer else {}) if not is_json(t) and not t.startswith("text/") and t != "*/*"]

@@ -11,8 +11,9 @@ from typing import Any
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.profile import Profile
 from mockserver.jobs.vocabulary import Vocabulary
-from mockserver.openapi.document import Document, Operation
+from mockserver.openapi.document import Answer, Document, Operation
 
+SURE = 0.5  # the confidence from which a conclusion is not marked as uncertain
 Pointer = tuple[str, ...]  # the tokens of a JSON Pointer; `*` stands for each item of an array
 
 
@@ -24,6 +25,7 @@ class Action(StrEnum):
     RETRIEVE = "retrieve"
     LIST = "list"
     CONTENT = "content"
+    RESULT = "result"
     CANCEL = "cancel"
     DELETE = "delete"
 
@@ -33,14 +35,23 @@ class View:
     """Where a job stands in an operation's answer, and what its fields mean there.
 
     `pointer` leads from the body to the job (`('data', 'list', '*')`: each item of data.list);
-    `fields` maps roles to pointers inside the job; `words` are the states as this answer spells them.
+    `fields` maps roles to pointers inside the job; `words` are the states as this answer spells them (text, numbers,
+    or false and true), `phases` all words of a state in the order in which a job has them.
+    `unclear_words` mean nothing that is known, `passive_words` are known and never entered (paused, partial, …);
+    `sureness`, 0 to 1, is how much the status looks like the life of a job, and `evidence` where its words stand;
+    `rivals` are the other fields that could play a role, with how likely that is.
     """
 
     pointer: Pointer
     schema: Any
     fields: Mapping[str, tuple[Pointer, ...]]
-    words: Mapping[State, str]
+    words: Mapping[State, Any]
     unclear_words: tuple[str, ...] = ()
+    phases: Mapping[State, tuple[Any, ...]] = field(default_factory=dict)
+    passive_words: tuple[str, ...] = ()
+    evidence: str = ""
+    sureness: float = 0.0
+    rivals: tuple[tuple[str, Pointer, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,10 @@ class IdPlace:
 class JobOperation:
     """One operation with the part that it plays for a kind of job.
 
-    `sums` names inputs of a follow-up that add to its source's (an extension's seconds).
-    `variants` maps values of a download's query parameter `variant_parameter` to media types.
+    `answer` is the declared answer that tells of the job and `schema` that of its body (None: no JSON); `waiting` is
+    the part with another answer that an unfinished job gets (202, say). `sums` names inputs of a follow-up that add
+    to its source's (an extension's seconds). `variants` maps values of a download's query parameter
+    `variant_parameter` to media types.
     """
 
     operation: Operation
@@ -67,6 +80,9 @@ class JobOperation:
     links_source: bool = True
     variant_parameter: str = ""
     variants: Mapping[str, str] = field(default_factory=dict)
+    answer: Answer | None = None
+    schema: Any = None
+    waiting: "JobOperation | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +92,20 @@ class JobResource:
     `words` are the states that its contract can express; a resource without `lifecycle` is there at once and
     for good (a plain record beside the jobs). `echo` maps fields of the answer to fields of the request where
     their names differ; `only_in` lists the states in which a field appears, where that is fewer than its role says.
+    `id_text` is how answers write an id, where that is more than the id (`operations/{id}`); names of path
+    parameters in braces are those of the request.
     """
 
     name: str
     operations: tuple[JobOperation, ...]
-    words: Mapping[State, str]
+    words: Mapping[State, Any]
     id_format: str
     profile: Profile
     lifecycle: bool = True
     echo: Mapping[Pointer, Pointer] = field(default_factory=dict)
     failure: Mapping[str, Any] = field(default_factory=dict)
     only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
+    id_text: str = "{id}"
 
     def first(self, action: Action) -> JobOperation | None:
         """The first operation with an action."""
@@ -95,12 +114,23 @@ class JobResource:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """One thing that was concluded about a contract, from what, and whether it could well be otherwise."""
+    """One thing that was concluded about a contract, from what, and how sure that is.
+
+    `confidence` is 0 to 1; below SURE it could well be otherwise. `others` are the runners-up with their own
+    confidence; `declare` is the line of `x-job` that decides it, with the runner-up (or what is to be filled in).
+    """
 
     topic: str
     value: str
     evidence: str
-    certain: bool = True
+    confidence: float = 1.0
+    others: tuple[tuple[str, float], ...] = ()
+    declare: str = ""
+
+    @property
+    def certain(self) -> bool:
+        """Whether it need not be looked at again."""
+        return self.confidence >= SURE
 
 
 @dataclass(frozen=True, slots=True)

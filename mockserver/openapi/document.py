@@ -36,11 +36,12 @@ class Answer:
     raw: Node
 
     def json_media(self) -> tuple[str, Node] | None:
-        """The first JSON media type with its node."""
+        """The first JSON media type with its node; `*/*` with a schema is taken for JSON where there is no other."""
         for media_type, node in self.content.items():
             if is_json(media_type):
                 return media_type, node
-        return None
+        open_type = self.content.get("*/*")
+        return ("application/json", open_type) if open_type and "schema" in open_type else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mockserver.errors import DocumentError
 from mockserver.openapi.document import Document, Node
 
 MAX_BRANCHES = 20_000  # tried on one value, about 2 ms; the largest published schema seen needs 590
+MAX_FORMS = 200  # of one schema; the largest published one seen has 60
 MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
-
 MAX_SHAPES = 200_000  # kept for one document; the largest published one seen has 30,000 schemas
 
 _SCHEMA_MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
@@ -73,6 +73,49 @@ def shape_of(document: Document, schema: Any) -> Shape:
     schemas that refer to each other twice would else take for ever.
     """
     return _shape(document, schema, 0)
+
+
+def forms_of(document: Document, schema: Any) -> list[Shape]:
+    """The forms that a schema allows: one for each branch of `oneOf` and `anyOf`, with what stands beside them merged in.
+
+    Branches of branches are forms too; a schema without branches has one form.
+    """
+    forms: list[Shape] = []
+    waiting: list[tuple[Node, Any, str]] = [({}, schema, "")]
+    while waiting and len(forms) + len(waiting) <= MAX_FORMS:
+        beside, option, above = waiting.pop(0)
+        node = _merged(document, {"allOf": [beside, option]}, 0) if beside else _merged(document, option, 0)
+        name = reference_of(option).rsplit("/", 1)[-1] or above
+        options = [*_list(node, "oneOf"), *_list(node, "anyOf")]
+        rest = {key: value for key, value in node.items() if key not in ("oneOf", "anyOf")}
+        if options:
+            waiting.extend((rest, each, name) for each in options)
+        else:
+            form = _own_shape(rest, name)
+            if not _is_null(form):
+                forms.append(form)
+    return forms
+
+
+def union_of(document: Document, schema: Any) -> Shape:
+    """The shape of a schema with the properties of all its forms; what they say differently is an `anyOf`."""
+    shape = shape_of(document, schema)
+    if not shape.branches:
+        return shape
+    key = ("union", reference_of(schema) if len(schema) == 1 else id(schema))
+    known: tuple[Any, Shape] | None = document.shapes.get(key)
+    if known is not None:
+        return known[1]
+    properties: dict[str, list[Any]] = {}
+    for form in forms_of(document, schema):
+        for name, sub in form.properties.items():
+            told = properties.setdefault(name, [])
+            if sub not in told:
+                told.append(sub)
+    merged = {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in properties.items()}
+    union = replace(shape, properties={**shape.properties, **merged})
+    document.shapes[key] = schema, union
+    return union
 
 
 def _shape(document: Document, schema: Any, depth: int) -> Shape:

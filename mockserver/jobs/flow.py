@@ -1,0 +1,272 @@
+"""The flow of the id: which answer gives the id that a request names a job by, and how sure that is."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mockserver.jobs.resource import IdPlace, Pointer
+from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
+from mockserver.openapi.document import Answer, Document, Operation
+from mockserver.openapi.schema import reference_of, shape_of, union_of
+
+ENOUGH = 3.5  # the least score of a flow that is believed
+CERTAIN = 10.0  # the score from which nothing more is wanted
+MAX_LEVELS = 4
+MAX_FIELDS = 60  # of one answer that may be ids
+_GENERIC = {"id", "uuid", "guid", "name", "key", "token", "hash", "identifier"}
+_VERSION = re.compile(r"v\d+\w*$|\d+$")
+_EXPRESSION = re.compile(r"\$response\.body#(/[^\s{}]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class IdField:
+    """A field of an answer that may be an id; `pointer` is absolute in the body."""
+
+    pointer: Pointer
+
+    @property
+    def name(self) -> str:
+        return self.pointer[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How an id gets from one operation's answer into another's request; `why` says what speaks for it."""
+
+    score: float
+    id_field: Pointer
+    place: IdPlace
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """An operation that may start jobs: what its answer holds that may be an id, and what it is about."""
+
+    operation: Operation
+    answer: Answer | None
+    fields: tuple[IdField, ...]
+    nouns: tuple[str, ...]
+    schema_name: str = ""
+    has_poll_url: bool = False
+    links: tuple[tuple[str, str], ...] = field(default=())  # target operation, runtime expression
+
+
+def teller_of(document: Document, vocabulary: Vocabulary, operation: Operation, answer: Answer | None, schema: Any,
+              schema_name: str) -> Teller:  # fmt: skip
+    """What an operation's answer tells."""
+    fields = tuple(id_fields(document, vocabulary, schema)) if schema is not None else ()
+    urls = {word for role in ("poll url", "result link") for word in vocabulary.ranks["roles"][role]}
+    has_url = any(plain("".join(f.pointer[-2:])) in urls or plain(f.name) in urls for f in fields)
+    headers = answer.raw.get("headers") if answer else None
+    has_url = has_url or (isinstance(headers, dict) and any(plain(h) in ("location", "operationlocation") for h in headers))
+    return Teller(
+        operation, answer, fields, nouns_of(vocabulary, operation.path), schema_name, has_url, tuple(_links(document, answer))
+    )
+
+
+def id_fields(document: Document, vocabulary: Vocabulary, schema: Any) -> Iterator[IdField]:
+    """The scalars of an answer, outside lists first, that are called like an id or a link."""
+    links = {word for role in ("poll url", "result link") for word in vocabulary.ranks["roles"][role]}
+    level: list[tuple[Pointer, Any]] = [((), schema)]
+    seen: set[str | int] = set()
+    count = 0
+    for _ in range(MAX_LEVELS):
+        inner: list[tuple[Pointer, Any]] = []
+        for pointer, node in level:
+            place = reference_of(node) or id(node)
+            if place in seen:
+                continue
+            seen.add(place)
+            shape = union_of(document, node)
+            for name, sub in shape.properties.items():
+                here = (*pointer, name)
+                leaf = shape_of(document, sub)
+                if leaf.is_object or leaf.is_array:
+                    inner.append((here, sub))
+                    continue
+                kinds = {kind for form in (leaf, *leaf.branches) for kind in form.types}
+                is_id = vocabulary.rank("roles", "id", name) is not None or vocabulary.ends_like("id", name)
+                if (is_id or plain(name) in links or plain("".join(here[-2:])) in links) and (
+                    not kinds or kinds & {"string", "integer", "number"}
+                ):
+                    count += 1
+                    yield IdField(here)
+                    if count >= MAX_FIELDS:
+                        return
+            if shape.is_array and shape.items is not None and not shape.properties:
+                inner.append(((*pointer, "*"), shape.items))
+        level = inner
+
+
+def places_of(document: Document, vocabulary: Vocabulary, operation: Operation) -> list[IdPlace]:
+    """Where a request may name a job: path parameters from the last, then query parameters, then body fields."""
+    names = path_parameters(operation.path)
+    places = [IdPlace("path", (name,)) for name in reversed(names)]
+    for parameter in operation.parameters:
+        if parameter.place == "query" and _may_be_id(vocabulary, parameter.name):
+            places.append(IdPlace("query", (parameter.name,)))
+    for media in operation.body.values():
+        shape = union_of(document, media.get("schema"))
+        for name, sub in shape.properties.items():
+            leaf = shape_of(document, sub)
+            kinds = {kind for form in (leaf, *leaf.branches) for kind in form.types}
+            if _may_be_id(vocabulary, name) and (not kinds or kinds & {"string", "integer"}):
+                place = IdPlace("body", (name,))
+                if place not in places:
+                    places.append(place)
+    return places
+
+
+def _may_be_id(vocabulary: Vocabulary, name: str) -> bool:
+    return vocabulary.rank("roles", "id", name) is not None or vocabulary.ends_like("id", name)
+
+
+def flow_between(
+    document: Document,
+    vocabulary: Vocabulary,
+    teller: Teller,
+    reader: Operation,
+    places: Iterable[IdPlace],
+    reader_schema: str,
+) -> Flow | None:
+    """The likeliest way of the id from an answer into a request, or None if there is none."""
+    surroundings, why = _surroundings(teller, reader, reader_schema, vocabulary)
+    best: Flow | None = None
+    for number, place in enumerate(places):
+        linked = _linked(teller, reader, place)
+        for id_field in teller.fields:
+            match = _name_match(vocabulary, id_field, place.pointer[-1], teller, reader)
+            is_linked = linked is not None and (linked == "" or linked == "/" + "/".join(id_field.pointer))
+            if not match and not is_linked:
+                continue
+            score = match + surroundings + (6.0 if is_linked else 0.0) - 0.3 * number
+            score -= 0.1 * len(id_field.pointer) + (1.0 if "*" in id_field.pointer else 0.0)
+            if best is None or score > best.score:
+                told = (f"{'/' + '/'.join(id_field.pointer)} goes into {place.place} {place.pointer[-1]}",)
+                best = Flow(score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why))
+    return best
+
+
+def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, teller: Teller, reader: Operation) -> float:
+    """How well a field's name suits a parameter's: 4 is the same telling name, 0 is not at all."""
+    told, wanted = plain(id_field.name), plain(parameter)
+    if told == wanted:
+        return 2.0 if told in _GENERIC else 4.0
+    about = {singular(noun) for noun in (*teller.nouns, *nouns_of(vocabulary, reader.path))}
+    about |= {singular(plain(token)) for token in id_field.pointer[:-1] if token != "*"}
+    if told in _GENERIC:
+        noun = _noun_of_id(wanted)
+        return 0.0 if not noun else 3.0 if singular(noun) in about else 1.5
+    if wanted in _GENERIC:
+        noun = _noun_of_id(told)
+        return 0.0 if not noun else 2.5 if singular(noun) in about else 1.0
+    shorter, longer = sorted((told, wanted), key=len)
+    if len(shorter) > 3 and (longer.endswith(shorter) or longer.startswith(shorter)):
+        return 2.0
+    nouns = _noun_of_id(told), _noun_of_id(wanted)
+    return 1.5 if all(nouns) and singular(nouns[0]) == singular(nouns[1]) else 0.0
+
+
+def _noun_of_id(name: str) -> str:
+    """What an id is of (`taskid` → `task`); '' for a name that ends otherwise."""
+    for ending in ("identifier", "uuid", "guid", "name", "key", "id"):
+        if name.endswith(ending) and len(name) > len(ending):
+            return name[: -len(ending)]
+    return ""
+
+
+def _surroundings(teller: Teller, reader: Operation, reader_schema: str, vocabulary: Vocabulary) -> tuple[float, list[str]]:
+    """What else speaks for two operations being about the same job, and how much."""
+    score, why = 0.0, []
+    maker = teller.operation
+    made, read = bare(maker.path), bare(reader.path)
+    if read == made + "/{}":
+        score, why = 3.5, ["reads below the path of create"]
+    elif read.startswith((made + "/", made + ":")):
+        score, why = 3.0, ["reads below the path of create"]
+    else:
+        ours, theirs = made.split("/")[1:], read.split("/")[1:]
+        shared = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+        telling = [part for part in ours[:shared] if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler]
+        score += min(0.6 * len(telling), 1.8) + 0.1 * shared
+    nouns = nouns_of(vocabulary, reader.path)
+    if teller.nouns and nouns and (teller.nouns[-1] in nouns or nouns[-1] in teller.nouns):
+        score += 1.0
+        why.append("paths about the same")
+    if reader_schema and reader_schema == teller.schema_name:
+        score += 3.0
+        why.append("the same schema")
+    if teller.has_poll_url:
+        score += 0.5
+    said = f"{maker.raw.get('description') or ''} {maker.raw.get('summary') or ''}"
+    if len(reader.id) > 3 and reader.id in said or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said):
+        score += 2.0
+        why.append("the description of create names it")
+    tags = maker.raw.get("tags"), reader.raw.get("tags")
+    if isinstance(tags[0], list) and tags[0] == tags[1] and tags[0]:
+        score += 0.5
+    return score, why
+
+
+def _links(document: Document, answer: Answer | None) -> Iterator[tuple[str, str]]:
+    links = answer.raw.get("links") if answer else None
+    for entry in (links if isinstance(links, dict) else {}).values():
+        link = document.resolve(entry)
+        if not isinstance(link, dict):
+            continue
+        target = str(link.get("operationId") or link.get("operationRef") or "")
+        parameters = link.get("parameters")
+        values = list(parameters.values()) if isinstance(parameters, dict) else []
+        yield target, " ".join(map(str, [*values, link.get("requestBody") or ""]))
+
+
+def _linked(teller: Teller, reader: Operation, place: IdPlace) -> str | None:
+    """The pointer that a declared link takes the id from; '' if it says another place; None without a link."""
+    reference = reader.path.replace("~", "~0").replace("/", "~1")
+    for target, expression in teller.links:
+        if target == reader.id or target.endswith(f"{reference}/{reader.method.lower()}"):
+            found = _EXPRESSION.search(expression)
+            return found[1] if found else ""
+    return None
+
+
+# -- paths and nouns --------------------------------------------------------------------------------
+
+
+def path_parameters(path: str) -> list[str]:
+    """The names of a path's parameters in order."""
+    return [piece.split("}")[0] for piece in path.split("{")[1:]]
+
+
+def bare(path: str) -> str:
+    """A path as it is compared: parameters without their names, no slash at the end."""
+    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
+
+
+def collection_of(path: str) -> str:
+    """The bare path that a job's path hangs below: all but the last parameter and what follows it."""
+    stripped = bare(path)
+    return stripped[: stripped.rindex("{")].rstrip("/") if "{" in stripped else stripped
+
+
+def nouns_of(vocabulary: Vocabulary, path: str) -> tuple[str, ...]:
+    """What a path is about: its literal words in the singular, without versions and words that say nothing."""
+    found = []
+    for segment in bare(path).split("/"):
+        for word in re.split(r"[.:_\-]|\{\}", segment):
+            whole = singular(plain(word))
+            for noun in dict.fromkeys((whole, *(singular(piece) for piece in pieces(word)))):
+                if noun and noun not in vocabulary.filler and not _VERSION.match(noun):
+                    found.append(noun)
+    return tuple(dict.fromkeys(found))
+
+
+def singular(noun: str) -> str:
+    """A noun in the singular, as far as its ending tells."""
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    if noun.endswith(("ches", "shes", "sses", "xes")):
+        return noun[:-2]
+    return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) else noun
