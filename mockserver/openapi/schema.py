@@ -102,7 +102,7 @@ def union_of(document: Document, schema: Any) -> Shape:
     shape = shape_of(document, schema)
     if not shape.branches:
         return shape
-    key = ("union", reference_of(schema) if len(schema) == 1 else id(schema))
+    key = ("union", (reference_of(schema) if len(schema) == 1 else "") or id(schema))
     known: tuple[Any, Shape] | None = document.shapes.get(key)
     if known is not None:
         return known[1]
