@@ -1,9 +1,10 @@
 """Schemas seen two ways: as a shape that people and code can read, and as JSON Schema 2020-12 for the validator."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from mockserver.errors import DocumentError
 from mockserver.openapi.document import Document, Node
@@ -236,9 +237,9 @@ def json_schema(document: Document, schema: Any, direction: str) -> Node:
     translation = _Translation(document, direction)
     root = translation.schema(schema)
     while translation.waiting:
-        ref, name = translation.waiting.popitem()
+        (ref, way), name = translation.waiting.popitem()
         translation.defs[name] = True
-        translation.defs[name] = translation.schema(document.lookup(ref))
+        translation.defs[name] = translation.schema(document.lookup(ref), way)
     weights: dict[str, int] = {}
     for each in (root, *translation.defs.values()):
         if _weight(each, translation.defs, weights) > MAX_BRANCHES:
@@ -263,48 +264,82 @@ def _weight(schema: Any, defs: Node, known: dict[str, int]) -> int:
     return total
 
 
+class _Way(NamedTuple):
+    """How a schema is translated where it stands: alone, or as a part of another one.
+
+    `is_open`: what it does not name is decided by the whole that it is a part of. `hidden`: properties of the whole
+    that are not asked for, wherever they are required.
+    """
+
+    is_open: bool = False
+    hidden: frozenset[str] = frozenset()
+
+
+_ALONE = _Way()
+_PARTS = ("allOf", "anyOf", "oneOf")
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
+
+
 class _Translation:
     """One schema on its way from OpenAPI to JSON Schema, with the references met so far."""
 
     def __init__(self, document: Document, direction: str) -> None:
         self.document = document
-        self.hidden = "readOnly" if direction == "request" else "writeOnly"
-        self.names: dict[str, str] = {}
+        self.is_request = direction == "request"
+        self.names: dict[tuple[str, _Way], str] = {}
         self.defs: dict[str, Any] = {}
-        self.waiting: dict[str, str] = {}
+        self.waiting: dict[tuple[str, _Way], str] = {}
 
-    def schema(self, node: Any) -> Any:
+    def schema(self, node: Any, way: _Way = _ALONE) -> Any:
         if isinstance(node, bool) or node is None:
             return True if node is None else node
         if not isinstance(node, dict):
             raise DocumentError(f"{self.document.origin}: a schema is {node!r}, expected a map.")
         if isinstance(node.get("$ref"), str):
-            return self._reference(node)
+            return self._reference(node, way)
+        closes = not way.is_open and is_closed_whole(self.document, node)
+        inner = way
+        if any(isinstance(node.get(key), list) for key in _PARTS):
+            hidden = hidden_properties(self.document, node, self.is_request) if not way.hidden else frozenset()
+            inner = _Way(way.is_open or closes, way.hidden | hidden)
         out: Node = {}
         for key, value in node.items():
+            if key in _CLOSING and value is False and inner.is_open:
+                continue
             if key in _PLAIN:
                 out[key] = value
             elif key in _SCHEMA_MAPS and isinstance(value, dict):
                 out[key] = {name: self.schema(sub) for name, sub in value.items()}
+            elif key in _PARTS and isinstance(value, list):
+                out[key] = [self.schema(sub, inner) for sub in value]
             elif key in _SCHEMA_LISTS and isinstance(value, list):
                 out[key] = [self.schema(sub) for sub in value]
             elif key in _SCHEMAS:
                 out[key] = self.schema(value)
+        if closes:
+            out["unevaluatedProperties"] = False
+        if "oneOf" in out and not excludes(node):
+            branches = out.pop("oneOf")
+            if "anyOf" in out:
+                out["allOf"] = [*out.get("allOf", []), {"anyOf": branches}]
+            else:
+                out["anyOf"] = branches
         self._bounds(out)
-        self._required(node, out)
+        self._times(out)
+        self._required(node, out, inner.hidden)
         return _nullable(out) if node.get("nullable") is True else out
 
-    def _reference(self, node: Node) -> Node:
+    def _reference(self, node: Node, way: _Way) -> Node:
         ref = node["$ref"]
-        if ref not in self.names:
-            self.names[ref] = f"s{len(self.names)}"
-            self.waiting[ref] = self.names[ref]
-        target: Node = {"$ref": f"#/$defs/{self.names[ref]}"}
+        if (ref, way) not in self.names:
+            self.names[ref, way] = f"s{len(self.names)}"
+            self.waiting[ref, way] = self.names[ref, way]
+        target: Node = {"$ref": f"#/$defs/{self.names[ref, way]}"}
         if node.get("nullable") is True:
             return {"anyOf": [target, {"type": "null"}]}
         beside = {k: v for k, v in node.items() if k != "$ref"}
         if self.document.version >= (3, 1) and beside:
-            return {**self.schema(beside), **target}
+            return {**self.schema(beside, way), **target}
         return target
 
     @staticmethod
@@ -316,22 +351,78 @@ class _Translation:
         if out.get("format") in ("binary", "byte"):
             del out["format"]
 
-    def _required(self, node: Node, out: Node) -> None:
-        properties = node.get("properties")
+    def _times(self, out: Node) -> None:
+        """SDKs write times in other ways than the documents say, and the services take them."""
+        if self.is_request and out.get("format") in TIMES:
+            out.pop("pattern", None)
+
+    def _required(self, node: Node, out: Node, hidden: frozenset[str]) -> None:
         if "required" not in out:
             return
         if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
             del out["required"]
-        elif isinstance(properties, dict):
-            hidden = {n for n, p in properties.items() if self._is_hidden(p)}
+            return
+        properties = node.get("properties")
+        if isinstance(properties, dict):
+            hidden = hidden | {n for n, p in properties.items() if is_hidden(self.document, p, self.is_request)}
+        if hidden:
             out["required"] = [name for name in out["required"] if not (isinstance(name, str) and name in hidden)]
 
-    def _is_hidden(self, schema: Any) -> bool:
-        """Whether a property is read-only in a request or write-only in a response, itself or by its reference."""
-        if not isinstance(schema, dict):
-            return False
-        target = self.document.resolve(schema)
-        return schema.get(self.hidden) is True or (isinstance(target, dict) and target.get(self.hidden) is True)
+
+def is_hidden(document: Document, schema: Any, in_request: bool) -> bool:
+    """Whether a property is read-only in a request or write-only in a response, itself or by its reference."""
+    if not isinstance(schema, dict):
+        return False
+    key = "readOnly" if in_request else "writeOnly"
+    target = document.resolve(schema)
+    return schema.get(key) is True or (isinstance(target, dict) and target.get(key) is True)
+
+
+def hidden_properties(document: Document, node: Node, in_request: bool) -> frozenset[str]:
+    """The hidden properties of a schema and of all its parts."""
+    found = set()
+    for part in parts_of(document, node):
+        found |= {name for name, sub in _map(part, "properties").items() if is_hidden(document, sub, in_request)}
+    return frozenset(found)
+
+
+def parts_of(document: Document, node: Node) -> Iterator[Node]:
+    """A schema and all that it is put together of by `allOf`, `anyOf`, `oneOf` and `$ref`."""
+    seen: set[int] = set()
+    waiting: list[Any] = [node]
+    while waiting:
+        part = document.resolve(waiting.pop())
+        if isinstance(part, dict) and id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting.extend(sub for key in _PARTS for sub in _list(part, key))
+
+
+def is_closed_whole(document: Document, node: Node) -> bool:
+    """Whether a schema is put together of parts one of which forbids what the others name.
+
+    As written no value with all the parts' properties is valid: the parts are taken together instead.
+    """
+    groups = [_list(node, "allOf"), *([sub] for key in ("anyOf", "oneOf") for sub in [_list(node, key)])]
+    sources: list[list[Any]] = [[part] for part in groups[0]] + [each[0] for each in groups[1:] if each[0]]
+    if not sources:
+        return False
+    is_own = any(node.get(key) is False for key in _CLOSING)
+    if "properties" in node or is_own:
+        sources.append([])
+    if len(sources) < 2:
+        return False
+    if is_own:
+        return True
+    subs = (part for source in sources for sub in source for part in parts_of(document, {"allOf": [sub]}))
+    return any(part.get(key) is False for part in subs for key in _CLOSING)
+
+
+def excludes(node: Node) -> bool:
+    """Whether a `oneOf` is there to forbid properties beside each other: its branches say nothing but `required`."""
+    branches = _list(node, "oneOf")
+    plain = {"required", "not", "title", "description"}
+    return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= plain for branch in branches)
 
 
 def _nullable(out: Node) -> Node:
@@ -341,6 +432,24 @@ def _nullable(out: Node) -> Node:
             out["enum"] = [*out["enum"], None]
         return out
     return {"anyOf": [out, {"type": "null"}]} if out else out
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a date and time as SDKs write it: ISO 8601 with or without a zone, seconds, or a time at all."""
+    try:
+        datetime.fromisoformat(_SIXTIETH.sub(":59", text.strip().upper()))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_clock_time(text: str) -> bool:
+    return _is_time(f"2000-01-01T{text.strip().upper().removeprefix('T')}")
+
+
+_SIXTIETH = re.compile(r"(?<=:\d\d):60")  # a leap second
+# Formats of requests that are read more kindly than RFC 3339 writes them; a date may come with a time.
+TIMES: dict[str, Callable[[str], bool]] = {"date-time": _is_time, "date": _is_time, "time": _is_clock_time}
 
 
 class Validator:
@@ -356,6 +465,8 @@ class Validator:
             **json_schema(document, schema, direction),
         }
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
+        if direction == "request":
+            options["formats"] = TIMES
         # The linear-time engine first: patterns come from documents that nobody here wrote.
         linear = {**options, "pattern_options": jsonschema_rs.RegexOptions()}
         attempts = [(translated, linear), (translated, options), (_with_portable_patterns(translated), options)]
