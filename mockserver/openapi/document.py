@@ -1,5 +1,6 @@
 """An OpenAPI document: its version, its `$ref`s and its operations, read but never changed."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -9,14 +10,17 @@ from mockserver.errors import DocumentError
 
 Node = dict[str, Any]
 Kind = TypeVar("Kind", dict[str, Any], list[Any])
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")  # the last one since 3.2
 MAX_SEGMENTS = 100  # of a path; the longest published one seen has 12
 MAX_REF_HOPS = 32  # a chain of references longer than this is taken for a cycle
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an operation; `place` is path, query, header or cookie."""
+    """One parameter of an operation; `place` is path, query, header or cookie.
+
+    `segments`: what a path parameter's value looks like if it holds slashes: `operations/*`, `**` for anything.
+    """
 
     name: str
     place: str
@@ -25,6 +29,7 @@ class Parameter:
     explode: bool
     style: str
     raw: Node
+    segments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class Document:
     origin: str
     _said: tuple[str, ...] = ()  # what the reading of the files had to note
     _operations: list[Operation] = field(default_factory=list, repr=False)
+    _noted: list[str] = field(default_factory=list, repr=False, compare=False)  # while operations were read
     _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
     shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
 
@@ -140,6 +146,14 @@ class Document:
             self._operations.extend(self._read_operations())
         return self._operations
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is read otherwise than it is written, each with its place. Looked for when it is asked for."""
+        from mockserver.openapi.notes import schema_notes
+
+        _ = self.operations
+        return tuple(dict.fromkeys((*self._said, *self._noted, *schema_notes(self))))
+
     def find(self, name: str) -> Operation | None:
         """The operation of an operationId or of a name such as `GET /videos`."""
         return next((o for o in self.operations if name in (o.id, o.name)), None)
@@ -162,22 +176,27 @@ class Document:
                 raise DocumentError(f"{self.origin}: paths.{path[:80]}… has more than {MAX_SEGMENTS} segments.")
             if not isinstance(item, dict):
                 raise DocumentError(f"{self.origin}: paths.{path} is {_kind(item)}, expected a map of operations.")
+            plain = plain_path(str(path))
+            if plain.changed:
+                self._noted.append(f"{self.origin}: paths.{path} is read as {plain.text}.")
             for method in METHODS:
                 if method in item:
-                    yield self._read_operation(str(path), method, item)
+                    yield self._read_operation(str(path), plain, method, item[method], item)
+            more = _expect(item.get("additionalOperations"), dict, f"{self.origin}: paths.{path}.additionalOperations")
+            for method, raw in more.items():
+                yield self._read_operation(str(path), plain, method, raw, item)
 
-    def _read_operation(self, path: str, method: str, item: Node) -> Operation:
-        raw = item[method]
-        where = f"{self.origin}: paths.{path}.{method}"
+    def _read_operation(self, written: str, path: "PlainPath", method: str, raw: Any, item: Node) -> Operation:
+        where = f"{self.origin}: paths.{written}.{method}"
         if not isinstance(raw, dict):
             raise DocumentError(f"{where} is {_kind(raw)}, expected an operation.")
         body = _expect(self.resolve(raw.get("requestBody")), dict, f"{where}.requestBody")
         security = _expect(raw.get("security", self.root.get("security")), list, f"{where}.security")
         return Operation(
-            id=str(raw.get("operationId") or f"{method.upper()} {path}"),
+            id=str(raw.get("operationId") or f"{method.upper()} {path.text}"),
             method=method.upper(),
-            path=path,
-            parameters=self._read_parameters(item, raw, where),
+            path=path.text,
+            parameters=self._read_parameters(path, item, raw, where),
             body=self._read_content(body, f"{where}.requestBody"),
             body_required=bool(body.get("required", False)),
             answers=tuple(self._read_answers(raw, where)),
@@ -185,7 +204,7 @@ class Document:
             raw=raw,
         )
 
-    def _read_parameters(self, item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
+    def _read_parameters(self, path: "PlainPath", item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
         found: dict[tuple[str, str], Parameter] = {}
         entries = [*_expect(item.get("parameters"), list, f"{where}: the path's parameters")]
         for entry in [*entries, *_expect(raw.get("parameters"), list, f"{where}.parameters")]:
@@ -194,18 +213,48 @@ class Document:
                 raise DocumentError(f"{where}: a parameter lacks `name` or `in`: {str(entry)[:80]}.")
             media = next(iter(self._read_content(node, f"{where}: parameter {node['name']}").values()), {})
             schema = node.get("schema") or media.get("schema")
-            place = str(node["in"])
+            schema = {} if schema is True else _expect(schema, dict, f"{where}: parameter {node['name']}.schema")
+            place, name, segments = str(node["in"]), str(node["name"]), ""
+            if place == "path":
+                if name not in path.names:
+                    self._noted.append(f"{where}: the path has no {{{name}}}, so this parameter is not read.")
+                    continue
+                segments = path.segments.get(name, "")
+                if not segments:
+                    schema, segments = self._slashes(path, name, node, schema, where)
             style = str(node.get("style") or ("form" if place in ("query", "cookie") else "simple"))
-            found[(str(node["name"]), place)] = Parameter(
-                name=str(node["name"]),
+            found[(name, place)] = Parameter(
+                name=name,
                 place=place,
                 required=bool(node.get("required", False)) or place == "path",
-                schema={} if schema is True else _expect(schema, dict, f"{where}: parameter {node['name']}.schema"),
+                schema=schema,
                 explode=bool(node.get("explode", style == "form")),
                 style=style,
                 raw=node,
+                segments=segments,
             )
+        for name in path.names:
+            if (name, "path") not in found:
+                self._noted.append(f"{where}: {{{name}}} is not declared; it is read as any text.")
+                segments = path.segments.get(name, "")
+                found[(name, "path")] = Parameter(name, "path", True, {"type": "string"}, False, "simple", {}, segments)
         return tuple(found.values())
+
+    def _slashes(self, path: "PlainPath", name: str, node: Node, schema: Node, where: str) -> tuple[Node, str]:
+        """Whether a path parameter's value holds slashes, by what is said of it: the schema to check it by, and `**`."""
+        target = self.resolve(schema)
+        pattern = target.get("pattern") if isinstance(target, dict) else None
+        before = [each for each in path.text.partition("{" + name + "}")[0].split("/") if each and "{" not in each]
+        if isinstance(pattern, str) and "/" in _CLASS.sub("", pattern):
+            begin = re.split(r"\\?/", pattern.lstrip("^"))[0]
+            if begin in before:  # written for the whole path: `^jobs/[^/]+$` for the id of /jobs/{id}
+                self._noted.append(f"{where}: the pattern of {{{name}}} says {begin}/ again; it is not applied.")
+                return {key: value for key, value in target.items() if key != "pattern"}, ""
+            return schema, "**"
+        examples = [node.get("example"), *(target.get(key) for key in ("example", "default") if isinstance(target, dict))]
+        shown = [each for each in examples if isinstance(each, str) and "://" not in each]
+        has_slash = any("/" in each.strip("/") for each in shown)
+        return schema, "**" if has_slash or node.get("allowReserved") is True else ""
 
     def _read_answers(self, raw: Node, where: str) -> Iterator[Answer]:
         responses = raw.get("responses") or {}
@@ -224,9 +273,44 @@ class Document:
             if not (name.isascii() and name.isprintable()):
                 raise DocumentError(f"{where}.content has the key {name!r}, which is no media type.")
             media = _expect(self.resolve(entry), dict, f"{where}.content.{name}")
+            if "itemSchema" in media and "schema" not in media:  # 3.2: a stream of these
+                media = {**media, "schema": media["itemSchema"]}
+                self._noted.append(f"{where}.content.{name}: a stream is answered with one item of it.")
             usable = isinstance(media.get("examples", {}), dict)
             content[name] = media if usable else {k: v for k, v in media.items() if k != "examples"}
         return content
+
+
+_ANGLES = re.compile(r"<(?:\w+:)?([A-Za-z_][\w-]*)>")
+_COLON = re.compile(r"(?<=/):([A-Za-z_]\w*)")
+_TEMPLATE = re.compile(r"\{(\+?)([^{}=*]+)(?:=([^{}]*))?(\*{0,2})\}")
+_CLASS = re.compile(r"\[[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPath:
+    """A path with its parameters as OpenAPI writes them, whatever way the document has; `segments` as in Parameter."""
+
+    text: str
+    names: tuple[str, ...]
+    segments: Mapping[str, str]
+    changed: bool
+
+
+def plain_path(written: str) -> PlainPath:
+    """A path as OpenAPI writes it: `{id}` for `<id>`, `<int:id>`, `:id`, `{+id}` and `{id=jobs/*}`."""
+    text = _COLON.sub(r"{\1}", _ANGLES.sub(r"{\1}", written)) if "<" in written or "/:" in written else written
+    segments: dict[str, str] = {}
+
+    def plain(found: re.Match[str]) -> str:
+        plus, name, wanted, star = found.groups()
+        if plus or star or wanted:
+            segments[name] = wanted or "**"
+        return "{" + name + "}"
+
+    text = _TEMPLATE.sub(plain, text)
+    names = tuple(dict.fromkeys(found[2] for found in _TEMPLATE.finditer(text)))
+    return PlainPath(text, names, {n: s for n, s in segments.items() if s != "*"}, text != written)
 
 
 def check_outline(root: Any, origin: str) -> Node:
