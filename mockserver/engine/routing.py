@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from mockserver.openapi.document import Operation
 
+MAX_REST = 2048  # characters that a value with slashes and what follows it may have
 _PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
@@ -112,19 +113,6 @@ def _pattern_way(place: _Segment, segment: str) -> _Segment:
 def _descend(place: _Segment, segments: list[str], index: int, values: list[str]) -> _Segment | None:
     if index == len(segments):
         return place if place.routes else None
-    kept = len(values)
-    found = _descend_plain(place, segments, index, values)
-    if found is None and place.rests:
-        del values[kept:]
-        rest = "/".join(map(unquote, segments[index:]))
-        for pattern, way in place.rests:
-            if match := pattern.fullmatch(rest):
-                values.extend(match.groups())
-                return way
-    return found
-
-
-def _descend_plain(place: _Segment, segments: list[str], index: int, values: list[str]) -> _Segment | None:
     segment = segments[index]
     if "%" in segment:
         segment = unquote(segment)
@@ -142,4 +130,14 @@ def _descend_plain(place: _Segment, segments: list[str], index: int, values: lis
         if found := _descend(place.any, segments, index + 1, values):
             return found
         del values[kept:]
+    return _rest(place, segments[index:], values) if place.rests else None
+
+
+def _rest(place: _Segment, segments: list[str], values: list[str]) -> _Segment | None:
+    """What begins with a value that may hold slashes."""
+    rest = "/".join(map(unquote, segments))
+    for pattern, way in place.rests:
+        if len(rest) <= MAX_REST and (match := pattern.fullmatch(rest)):
+            values.extend(match.groups())
+            return way
     return None
