@@ -208,7 +208,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "one anchor twice": ("a: &x 1\nb: &x 2\n", "line 2, column 4: found duplicate anchor"),
     "another version of YAML": ("%YAML 9.9\n---\na: 1\n", "incompatible YAML"),
     "numbers as keys": ("1: 2\ntrue: 3\n", "no `openapi` field"),
-    "Swagger": ("swagger: '2.0'\n", "this is Swagger 2.0"),
+    "Swagger": ("swagger: '1.2'\n", "this is Swagger 1.2"),
     "a version to come": ("openapi: 4.0.0\n", "`openapi` is '4.0.0'"),
     "a version of its own": ("openapi: 3.0abc\n", "`openapi` is '3.0abc'"),
     "a version in a list": ("openapi: [3.0.0]\n", "`openapi` is"),

@@ -318,15 +318,14 @@ def check_outline(root: Any, origin: str) -> Node:
     if not isinstance(root, dict):
         raise DocumentError(f"{origin}: the file holds {_kind(root)}, expected an OpenAPI document (a map).")
     if "swagger" in root:
-        raise DocumentError(
-            f"{origin}: this is Swagger {root['swagger']}; OpenAPI 3.0 or 3.1 is expected. Convert it first."
-        )
+        text = f"{origin}: this is Swagger {root['swagger']}; OpenAPI 3 or Swagger 2.0 is expected. Convert it first."
+        raise DocumentError(text)
     version = root.get("openapi")
     if version is None:
         keys = ", ".join(list(map(str, root))[:5]) or "nothing"
         raise DocumentError(f"{origin}: no `openapi` field, so this is not an OpenAPI document (found: {keys}).")
     if ".".join(str(version).split(".")[:2]) not in ("3.0", "3.1", "3.2"):
-        raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x and 3.1.x are read.")
+        raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x, 3.1.x and 3.2.x are read.")
     _expect(root.get("paths"), dict, f"{origin}: `paths`")
     components = _expect(root.get("components"), dict, f"{origin}: `components`")
     _expect(components.get("securitySchemes"), dict, f"{origin}: components.securitySchemes")
