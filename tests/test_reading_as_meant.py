@@ -94,7 +94,9 @@ def test_overlapping_branches_are_any_of_them_and_noted() -> None:
     assert accepts(read, both, {})
     assert not accepts(read, both, {"a": 1, "b": 2})
     assert not accepts(read, apart, {"k": "z"})
-    assert read.notes == ("x.yaml: components.schemas.Both: branches 1 and 2 of `oneOf` overlap; it is read as `anyOf`.",)
+    assert read.notes == (
+        "x.yaml: components.schemas.Both: branches 1 and 2 of `oneOf` overlap; it is read as `anyOf`.",
+    )
 
 
 def test_branches_that_exclude_each_other_on_purpose_still_do() -> None:
@@ -244,7 +246,10 @@ parameters:
   Order: {name: body, in: body, required: true, schema: {$ref: '#/definitions/Order'}}
 responses: {Bad: {description: bad, schema: {$ref: '#/definitions/Error'}}}
 definitions:
-  Order: {type: object, required: [prompt], properties: {prompt: {type: string}, note: {type: string, x-nullable: true}}}
+  Order:
+    type: object
+    required: [prompt]
+    properties: {prompt: {type: string}, note: {type: string, x-nullable: true}}
   Error: {type: object, properties: {message: {type: string}}}
   Animal: {type: object, discriminator: kind, properties: {kind: {type: string}}}
   Job:
@@ -278,17 +283,21 @@ def test_swagger_is_served(tmp_path: Path) -> None:
     assert made.status_code == 200, made.text
     assert service.get(f"/v2/jobs/{made.json()['id']}", params={"tags": "a|b"}).json()["status"] == "queued"
     assert service.post("/v2/jobs", json={}).status_code == 400
-    assert service.post("/v2/uploads", files={"file": ("a.png", b"x", "image/png"), "size": (None, "2")}).status_code == 201
+    assert (
+        service.post("/v2/uploads", files={"file": ("a.png", b"x", "image/png"), "size": (None, "2")}).status_code
+        == 201
+    )
     assert service.post("/v2/uploads", files={"size": (None, "0")}).status_code == 400
 
 
-@pytest.mark.parametrize("text", ["swagger: '2.0'\n", "swagger: '2.0'\npaths: 5\n", "swagger: '2.0'\npaths: {/a: {get: 1}}\n",
-                                  "swagger: '2.0'\npaths: {/a: {get: {parameters: [1], responses: [2]}}}\n"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["", "paths: 5\n", "paths: {/a: {get: 1}}\n", "paths: {/a: {get: {parameters: [1], responses: [2]}}}\n"]
+)
 def test_broken_swagger_is_refused(tmp_path: Path, text: str) -> None:
     from mockserver.errors import DocumentError
 
     path = tmp_path / "swagger.yaml"
-    path.write_text(text)
+    path.write_text(f"swagger: '2.0'\n{text}")
     with pytest.raises(DocumentError, match=r"swagger\.yaml"):
         load_provider(str(path))
 
@@ -301,7 +310,8 @@ IMPOSSIBLE = {
     "words of another type": ({"type": "integer", "enum": ["a"]}, "none of which is of the type integer"),
     "no word at all": ({"enum": []}, "empty"),
     "a forbidden property": (
-        {"type": "object", "required": ["x"], "properties": {"y": TEXT}, "additionalProperties": False}, "'x' is required"),
+        {"type": "object", "required": ["x"], "properties": {"y": TEXT}, "additionalProperties": False},
+        "'x' is required"),
     "nothing": ({"not": {}}, "nothing is allowed"),
     "no branch": ({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 3}]}, "no branch of anyOf"),
 }  # fmt: skip

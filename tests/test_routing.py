@@ -33,8 +33,10 @@ def found(document: Document, path: str, method: str = "GET") -> tuple[str, dict
     ("written", "read"),
     [
         ("/a/{id}", "/a/{id}"), ("/a/<id>/b", "/a/{id}/b"), ("/a/<int:id>", "/a/{id}"), ("/a/:id", "/a/{id}"),
-        ("/a/:id/b/:n", "/a/{id}/b/{n}"), ("/a:go", "/a:go"), ("/a/{id}:go", "/a/{id}:go"), ("/v1/{+name}", "/v1/{name}"),
-        ("/v1/{name=jobs/*}:cancel", "/v1/{name}:cancel"), ("/v1/{name=**}", "/v1/{name}"), ("/files/{path*}", "/files/{path}"),
+        ("/a/:id/b/:n", "/a/{id}/b/{n}"), ("/a:go", "/a:go"), ("/a/{id}:go", "/a/{id}:go"),
+        ("/v1/{+name}", "/v1/{name}"),
+        ("/v1/{name=jobs/*}:cancel", "/v1/{name}:cancel"), ("/v1/{name=**}", "/v1/{name}"),
+        ("/files/{path*}", "/files/{path}"),
     ],
 )  # fmt: skip
 def test_paths_in_other_styles(written: str, read: str) -> None:

@@ -59,7 +59,7 @@ class Router:
         place.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
 
     def _add_wide(self, operation: Operation, wide: dict[str, str]) -> None:
-        """An operation with a parameter whose value holds slashes: a pattern for all that follows the plain segments."""
+        """An operation with a parameter whose value holds slashes: a pattern for all after the plain segments."""
         place = self._root
         segments = operation.path.rstrip("/").split("/")[1:]
         while segments and "{" not in segments[0]:
@@ -72,7 +72,9 @@ class Router:
             way = _Segment()
             place.rests.append((pattern, way))
             # The most literal text first: `{name}:cancel` before `{name}`, `operations/*` before `**`.
-            place.rests.sort(key=lambda each: (-len(each[0].pattern.replace(_ANY, "").replace(_ONE, "")), each[0].pattern))
+            place.rests.sort(
+                key=lambda each: (-len(each[0].pattern.replace(_ANY, "").replace(_ONE, "")), each[0].pattern)
+            )
         way.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
 
     def find(self, path: str) -> tuple[dict[str, Route], list[str]] | None:

@@ -139,7 +139,9 @@ def _overlaid(paths: list[Path], sources: list[bytes]) -> _Read:
     for overlay, source in zip(overlays, sources[1:], strict=True):
         root = check_outline(apply_overlay(root, parse_tree(source, overlay, notes), label(overlay)), label(path))
     plain = is_json_text(sources[0]) and not overlays and not bundle.files and not notes
-    return _Read(root, notes, {os.path.relpath(f, path.parent.resolve()): h for f, h in bundle.hashes.items()}, not plain)
+    return _Read(
+        root, notes, {os.path.relpath(f, path.parent.resolve()): h for f, h in bundle.hashes.items()}, not plain
+    )
 
 
 def _as_openapi(tree: Any, origin: str, notes: list[str]) -> Node:

@@ -1,7 +1,7 @@
 """Swagger 2.0 documents as OpenAPI 3.0.
 
-The converters that are in use are a JavaScript program and a web service; the Python package index has none that works
-offline and is maintained (as of November 2026), so this is one: strict, and what it cannot say in 3.0 it says in a note.
+The converters in use are a JavaScript program and a web service; the Python package index was searched and has none
+that works offline and is maintained (November 2026). So this is one, and what it cannot say in 3.0 it says in a note.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ _FLOWS = {"implicit": "implicit", "password": "password", "application": "client
           "accessCode": "authorizationCode"}  # fmt: skip
 _REFS = {"#/definitions/": "#/components/schemas/", "#/responses/": "#/components/responses/",
          "#/parameters/": "#/components/parameters/"}  # fmt: skip
-_KNOWN = {"swagger", "info", "host", "basePath", "schemes", "consumes", "produces", "paths", "definitions", "parameters",
-          "responses", "securityDefinitions", "security", "tags", "externalDocs"}  # fmt: skip
+_KNOWN = {"swagger", "info", "host", "basePath", "schemes", "consumes", "produces", "paths", "definitions",
+          "parameters", "responses", "securityDefinitions", "security", "tags", "externalDocs"}  # fmt: skip
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -48,9 +48,7 @@ class _Conversion:
         out["components"] = {
             "schemas": {n: self._schema(s, f"definitions.{n}") for n, s in self._map("definitions").items()},
             "responses": {n: self._response(r, self.root.get("produces")) for n, r in self._map("responses").items()},
-            "parameters": {
-                n: self._parameter(p) for n, p in self._map("parameters").items() if not self._is_body(p)
-            },
+            "parameters": {n: self._parameter(p) for n, p in self._map("parameters").items() if not self._is_body(p)},
             "securitySchemes": {n: self._scheme(n, s) for n, s in self._map("securityDefinitions").items()},
         }
         for key in ("security", "tags", "externalDocs"):
@@ -173,7 +171,9 @@ class _Conversion:
     def _style(self, raw: Node) -> tuple[str | None, bool]:
         wanted = str(raw.get("collectionFormat") or "csv")
         if wanted not in _STYLES:
-            self._note(f"collectionFormat {wanted!r} of {raw.get('name')!r} has no counterpart; it is read with commas.")
+            self._note(
+                f"collectionFormat {wanted!r} of {raw.get('name')!r} has no counterpart; it is read with commas."
+            )
         return _STYLES.get(wanted, (None, False))
 
     def _simple(self, raw: Node) -> Node:
@@ -260,4 +260,3 @@ def _moved(ref: Any) -> Any:
             if ref.startswith(old):
                 return new + ref.removeprefix(old)
     return ref
-

@@ -241,7 +241,7 @@ class Document:
         return tuple(found.values())
 
     def _slashes(self, path: "PlainPath", name: str, node: Node, schema: Node, where: str) -> tuple[Node, str]:
-        """Whether a path parameter's value holds slashes, by what is said of it: the schema to check it by, and `**`."""
+        """Whether a path parameter's value holds slashes, as it is told of: the schema to check it by, and `**`."""
         target = self.resolve(schema)
         pattern = target.get("pattern") if isinstance(target, dict) else None
         before = [each for each in path.text.partition("{" + name + "}")[0].split("/") if each and "{" not in each]
@@ -251,7 +251,10 @@ class Document:
                 self._noted.append(f"{where}: the pattern of {{{name}}} says {begin}/ again; it is not applied.")
                 return {key: value for key, value in target.items() if key != "pattern"}, ""
             return schema, "**"
-        examples = [node.get("example"), *(target.get(key) for key in ("example", "default") if isinstance(target, dict))]
+        examples = [
+            node.get("example"),
+            *(target.get(key) for key in ("example", "default") if isinstance(target, dict)),
+        ]
         shown = [each for each in examples if isinstance(each, str) and "://" not in each]
         has_slash = any("/" in each.strip("/") for each in shown)
         return schema, "**" if has_slash or node.get("allowReserved") is True else ""

@@ -42,15 +42,14 @@ def _of_schema(document: Document, node: Node) -> Iterator[str]:
     try:
         if is_closed_whole(document, node):
             yield "as written, what one part names another forbids: the parts are taken together, then closed."
-        if (branches := node.get("oneOf")) and isinstance(branches, list) and not excludes(node):
-            if overlap := _overlap(document, branches, node.get("discriminator")):
-                yield f"branches {overlap} of `oneOf` overlap; it is read as `anyOf`."
+        branches = node.get("oneOf")
+        is_choice = isinstance(branches, list) and branches and not excludes(node)
+        if is_choice and (overlap := _overlap(document, branches, node.get("discriminator"))):
+            yield f"branches {overlap} of `oneOf` overlap; it is read as `anyOf`."
     except DocumentError:
         return
-    if node.get("format") in TIMES:
-        also = ", and its pattern is not applied to requests" if "pattern" in node else ""
-        if also:
-            yield f"requests may write this {node['format']} in any way of ISO 8601{also}."
+    if node.get("format") in TIMES and "pattern" in node:
+        yield f"requests may write this {node['format']} in any way of ISO 8601; its pattern is not applied to them."
 
 
 def _overlap(document: Document, branches: list[Any], discriminator: Any) -> str:

@@ -77,7 +77,7 @@ def shape_of(document: Document, schema: Any) -> Shape:
 
 
 def forms_of(document: Document, schema: Any) -> list[Shape]:
-    """The forms that a schema allows: one for each branch of `oneOf` and `anyOf`, with what stands beside them merged in.
+    """The forms that a schema allows: one for each branch of `oneOf` and `anyOf`, with what is beside them merged in.
 
     Branches of branches are forms too; a schema without branches has one form.
     """
@@ -435,7 +435,7 @@ def _nullable(out: Node) -> Node:
 
 
 def _is_time(text: str) -> bool:
-    """Whether a text is a date and time as SDKs write it: ISO 8601 with or without a zone, seconds, or a time at all."""
+    """Whether a text is a date and time as SDKs write it: ISO 8601 with or without zone, seconds or time."""
     try:
         datetime.fromisoformat(_SIXTIETH.sub(":59", text.strip().upper()))
     except ValueError:

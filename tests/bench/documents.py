@@ -7,7 +7,20 @@ from typing import Any
 
 Node = dict[str, Any]
 JOB = {"$ref": "#/components/schemas/Job"}
-WORDS = "repository release workflow runner secret branch commit review comment label milestone project".split()
+WORDS = [
+    "repository",
+    "release",
+    "workflow",
+    "runner",
+    "secret",
+    "branch",
+    "commit",
+    "review",
+    "comment",
+    "label",
+    "milestone",
+    "project",
+]
 
 
 def answer(schema: Node, **more: Any) -> Node:

@@ -156,12 +156,16 @@ def large_documents() -> None:
             for _ in range(min(ROUNDS, 5)):
                 shutil.rmtree(cache, ignore_errors=True)
                 for taken in (cold, warm):
-                    with running([*MOCKSERVER, str(path)], "/v1/videos/x") as (port, process, seconds):
+                    with running([*MOCKSERVER, str(path)], "/v1/videos/x") as (_, process, seconds):
                         taken.append(seconds)
                         settled(process)
                         memory.append(memory_kb(process) / 1024)
             for what, taken, target in (("first answer", cold, first), ("  again", warm, second)):
-                show(f"{what}, {name}", f"{statistics.median(taken):.3f} s ({min(taken):.3f} to {max(taken):.3f})", target)
+                show(
+                    f"{what}, {name}",
+                    f"{statistics.median(taken):.3f} s ({min(taken):.3f} to {max(taken):.3f})",
+                    target,
+                )
             show("  memory", f"{max(memory):.0f} MB", "< 150 MB")
         del os.environ["XDG_CACHE_HOME"]
 
