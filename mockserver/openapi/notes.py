@@ -43,8 +43,8 @@ def _of_schema(document: Document, node: Node) -> Iterator[str]:
         if is_closed_whole(document, node):
             yield "as written, what one part names another forbids: the parts are taken together, then closed."
         branches = node.get("oneOf")
-        is_choice = isinstance(branches, list) and branches and not excludes(node)
-        if is_choice and (overlap := _overlap(document, branches, node.get("discriminator"))):
+        choice = branches if isinstance(branches, list) and not excludes(node) else []
+        if overlap := _overlap(document, choice, node.get("discriminator")):
             yield f"branches {overlap} of `oneOf` overlap; it is read as `anyOf`."
     except DocumentError:
         return
