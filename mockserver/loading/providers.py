@@ -135,7 +135,7 @@ def _overlaid(paths: list[Path], sources: list[bytes]) -> _Read:
     notes: list[str] = []
     bundle = Bundle(path)
     tree = parse_tree(sources[0], path, notes)
-    root = bundle.inline(_as_openapi(tree, label(path), notes))
+    root = bundle.inline(_as_openapi(tree, label(path), notes), sources[0])
     for overlay, source in zip(overlays, sources[1:], strict=True):
         root = check_outline(apply_overlay(root, parse_tree(source, overlay, notes), label(overlay)), label(path))
     plain = is_json_text(sources[0]) and not overlays and not bundle.files and not notes
