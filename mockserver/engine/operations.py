@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -59,6 +59,13 @@ class Context:
                 del self.randoms[next(iter(self.randoms))]
             found = self.randoms[owner] = Random(f"{self.seed}/{owner}")
         return found
+
+    def media(self, request: Request, job: Job, media_type: str) -> Response:
+        """The result of a job as bytes of a media type."""
+        if media_type.startswith("image/") and media_type != "image/*":
+            return serve_bytes(request, self.results.still(job, media_type), media_type, f"{job.id}.{media_type[6:]}")
+        known = media_type if "*" not in media_type else "video/mp4"
+        return serve_bytes(request, self.results.video(job), known, f"{job.id}.mp4")
 
     def owned(self, id: Any, owner: str, kind: str) -> Job:
         """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
@@ -158,9 +165,33 @@ def _retrieve(context: Context, resource: JobResource, part: JobOperation) -> Ac
     answer = _Answer(context, resource, part)
     named = _named(part)
     clock, kind, owned = context.clock, resource.name, context.owned
+    if part.ended is not None:
+        return _retrieve_by_status(context, resource, part)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         return answer.about(owned(named(given), owner, kind), clock.now(), request, request_id)
+
+    return act
+
+
+def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    """A job whose end is told by the HTTP status: until then one answer, and then the result."""
+    answer = _Answer(context, resource, part)
+    named = _named(part)
+    assert part.ended is not None
+    media = part.ended.json_media()
+    types = [t for t in part.ended.content if not is_json(t)]
+    schema = media[1].get("schema") if media and not types else None
+    final = replace(part, action=Action.RESULT, view=None, answer=part.ended, schema=schema)
+    result = _Answer(context, resource, final)
+
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
+        if job.timeline.state_at(now) is not State.SUCCEEDED:
+            return answer.about(job, now, request, request_id)
+        if types:
+            return context.media(request, job, types[0])
+        return result.about(job, now, request, request_id)
 
     return act
 

@@ -175,7 +175,9 @@ class _Compiler:
         forms = [form for form in forms_of(self.document, schema) if form.is_object]
         if len(forms) < 2:
             return self._object(forms[0] if forms else shape_of(self.document, schema), pointer)
-        chosen = {state: max(range(len(forms)), key=lambda n: self._fitness(forms[n], state, pointer)) for state in State}
+        chosen = {
+            state: max(range(len(forms)), key=lambda n: self._fitness(forms[n], state, pointer)) for state in State
+        }
         built = {number: self._object(forms[number], pointer) for number in sorted(set(chosen.values()))}
         if len(built) == 1:
             return next(iter(built.values()))
@@ -192,7 +194,15 @@ class _Compiler:
                 if role == "status" and len(place) == len(pointer) + 1:
                     inner = shape_of(self.document, sub) if sub is not None else None
                     allowed = [c for f in (inner, *inner.branches) for c in f.constants or ()] if inner else []
-                    fit += 0.0 if inner is None else 2.0 if not allowed else 4.0 if self._word(state, allowed) in allowed else -4.0
+                    fit += (
+                        0.0
+                        if inner is None
+                        else 2.0
+                        if not allowed
+                        else 4.0
+                        if self._word(state, allowed) in allowed
+                        else -4.0
+                    )
                 elif role == "id":
                     fit += 1.0 if sub is not None else 0.0
                 elif role in ("result", "error") and (state is State.SUCCEEDED) == (role == "result"):
@@ -269,6 +279,8 @@ class _Compiler:
 
     def _source(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:
         role = self.roles.get(pointer)
+        if role == "result" and plain(name) in self.requested and self.vocabulary.rank("asset", "url", name) is None:
+            role = None  # what was asked for, under the same name
         if role and (maker := getattr(self, f"_role_{role.replace(' ', '_')}", None)):
             made: Field | None = maker(shape) if role != "result" else self._role_result(shape, name)
             if made is None or role in _ALWAYS_THERE:

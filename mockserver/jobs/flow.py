@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from mockserver.jobs.resource import IdPlace, Pointer
@@ -13,21 +14,27 @@ from mockserver.openapi.schema import reference_of, shape_of, union_of
 ENOUGH = 3.5  # the least score of a flow that is believed
 CERTAIN = 10.0  # the score from which nothing more is wanted
 MAX_LEVELS = 4
+MAX_KNOWN = 10_000  # paths and words that are remembered
+BRIEF = 4  # properties of an answer that says little more than an id
 MAX_FIELDS = 60  # of one answer that may be ids
-_GENERIC = {"id", "uuid", "guid", "name", "key", "token", "hash", "identifier"}
 _VERSION = re.compile(r"v\d+\w*$|\d+$")
 _EXPRESSION = re.compile(r"\$response\.body#(/[^\s{}]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class IdField:
-    """A field of an answer that may be an id; `pointer` is absolute in the body."""
+    """A field of an answer that may be an id, or a link that holds it; `pointer` is absolute in the body.
+
+    `alone`: the answer holds nothing else. An empty pointer stands for a header with a link.
+    """
 
     pointer: Pointer
+    is_link: bool = False
+    alone: bool = False
 
     @property
     def name(self) -> str:
-        return self.pointer[-1]
+        return self.pointer[-1] if self.pointer else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +57,32 @@ class Teller:
     nouns: tuple[str, ...]
     schema_name: str = ""
     has_poll_url: bool = False
+    is_brief: bool = False  # it tells little more than an id and a state
     links: tuple[tuple[str, str], ...] = field(default=())  # target operation, runtime expression
 
 
 def teller_of(document: Document, vocabulary: Vocabulary, operation: Operation, answer: Answer | None, schema: Any,
-              schema_name: str) -> Teller:  # fmt: skip
-    """What an operation's answer tells."""
+              schema_name: str, is_job: bool) -> Teller:  # fmt: skip
+    """What an operation's answer tells; `is_job`: it has a status."""
     fields = tuple(id_fields(document, vocabulary, schema)) if schema is not None else ()
-    urls = {word for role in ("poll url", "result link") for word in vocabulary.ranks["roles"][role]}
-    has_url = any(plain("".join(f.pointer[-2:])) in urls or plain(f.name) in urls for f in fields)
-    headers = answer.raw.get("headers") if answer else None
-    has_url = has_url or (isinstance(headers, dict) and any(plain(h) in ("location", "operationlocation") for h in headers))
+    declared = answer.raw.get("headers") if answer else None
+    headers = (
+        [h for h in declared if vocabulary.rank("answer headers", "poll url", str(h)) is not None]
+        if isinstance(declared, dict)
+        else []
+    )
+    if headers:
+        fields = (*fields, IdField((), is_link=True))
+    shape = union_of(document, schema) if schema is not None else None
     return Teller(
-        operation, answer, fields, nouns_of(vocabulary, operation.path), schema_name, has_url, tuple(_links(document, answer))
+        operation,
+        answer,
+        fields,
+        nouns_of(vocabulary, operation.path),
+        schema_name,
+        has_poll_url=any(f.is_link for f in fields),
+        is_brief=shape is not None and (len(shape.properties) <= BRIEF or is_job),
+        links=tuple(_links(document, answer)),
     )
 
 
@@ -88,11 +108,11 @@ def id_fields(document: Document, vocabulary: Vocabulary, schema: Any) -> Iterat
                     continue
                 kinds = {kind for form in (leaf, *leaf.branches) for kind in form.types}
                 is_id = vocabulary.rank("roles", "id", name) is not None or vocabulary.ends_like("id", name)
-                if (is_id or plain(name) in links or plain("".join(here[-2:])) in links) and (
-                    not kinds or kinds & {"string", "integer", "number"}
-                ):
+                is_link = plain(name) in links or plain("".join(here[-2:])) in links
+                alone = len(shape.properties) == 1 and not is_id
+                if (is_id or is_link or alone) and (not kinds or kinds & {"string", "integer", "number"}):
                     count += 1
-                    yield IdField(here)
+                    yield IdField(here, is_link and not is_id, alone)
                     if count >= MAX_FIELDS:
                         return
             if shape.is_array and shape.items is not None and not shape.properties:
@@ -130,9 +150,16 @@ def flow_between(
     reader: Operation,
     places: Iterable[IdPlace],
     reader_schema: str,
+    is_only: bool,
 ) -> Flow | None:
-    """The likeliest way of the id from an answer into a request, or None if there is none."""
+    """The likeliest way of the id from an answer into a request, or None if there is none.
+
+    `is_only`: no other operation of the document reads a job.
+    """
     surroundings, why = _surroundings(teller, reader, reader_schema, vocabulary)
+    if is_only and (teller.is_brief or teller.has_poll_url):
+        surroundings += 1.6
+        why.append("nothing else reads a job")
     best: Flow | None = None
     for number, place in enumerate(places):
         linked = _linked(teller, reader, place)
@@ -141,73 +168,123 @@ def flow_between(
             is_linked = linked is not None and (linked == "" or linked == "/" + "/".join(id_field.pointer))
             if not match and not is_linked:
                 continue
+            if vocabulary.rank("envelope", "request id", id_field.name) is not None and len(teller.fields) > 1:
+                match -= 0.8
+            rank = vocabulary.rank("roles", "id", id_field.name)
+            is_id = vocabulary.ends_like("id", id_field.name)
+            match -= 0.02 * (rank if rank is not None else 8 if is_id else 20) + (
+                0.0 if is_id or id_field.is_link or plain(id_field.name) == plain(place.pointer[-1]) else 0.3
+            )
             score = match + surroundings + (6.0 if is_linked else 0.0) - 0.3 * number
             score -= 0.1 * len(id_field.pointer) + (1.0 if "*" in id_field.pointer else 0.0)
             if best is None or score > best.score:
-                told = (f"{'/' + '/'.join(id_field.pointer)} goes into {place.place} {place.pointer[-1]}",)
-                best = Flow(score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why))
+                source = "/" + "/".join(id_field.pointer) if id_field.pointer else "a header with a link"
+                told = (f"{source} goes into {place.place} {place.pointer[-1]}",)
+                best = Flow(
+                    score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why)
+                )
     return best
 
 
 def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, teller: Teller, reader: Operation) -> float:
     """How well a field's name suits a parameter's: 4 is the same telling name, 0 is not at all."""
     told, wanted = plain(id_field.name), plain(parameter)
-    if told == wanted:
-        return 2.0 if told in _GENERIC else 4.0
-    about = {singular(noun) for noun in (*teller.nouns, *nouns_of(vocabulary, reader.path))}
-    about |= {singular(plain(token)) for token in id_field.pointer[:-1] if token != "*"}
-    if told in _GENERIC:
-        noun = _noun_of_id(wanted)
-        return 0.0 if not noun else 3.0 if singular(noun) in about else 1.5
-    if wanted in _GENERIC:
-        noun = _noun_of_id(told)
-        return 0.0 if not noun else 2.5 if singular(noun) in about else 1.0
-    shorter, longer = sorted((told, wanted), key=len)
-    if len(shorter) > 3 and (longer.endswith(shorter) or longer.startswith(shorter)):
+    if id_field.is_link:
         return 2.0
-    nouns = _noun_of_id(told), _noun_of_id(wanted)
-    return 1.5 if all(nouns) and singular(nouns[0]) == singular(nouns[1]) else 0.0
+    if told == wanted:
+        return 2.0 if told in vocabulary.bare_ids else 4.0
+    if id_field.alone:
+        return 1.5
+    about = {singular(noun) for noun in teller.nouns}
+    about |= {singular(plain(token)) for token in id_field.pointer[:-1] if token != "*"}
+    told_noun, wanted_noun = _noun_of_id(vocabulary, told), _noun_of_id(vocabulary, wanted)
+    if told in vocabulary.bare_ids or (told and not told_noun):
+        return (
+            0.0
+            if not wanted_noun
+            else 3.0
+            if singular(wanted_noun) in about
+            else 2.5
+            if wanted_noun in vocabulary.job_nouns
+            else 1.5
+        )
+    if wanted in vocabulary.bare_ids:
+        return (
+            0.0
+            if not told_noun
+            else 2.5
+            if singular(told_noun) in about | set(nouns_of(vocabulary, reader.path))
+            else 1.9
+            if told_noun in vocabulary.job_nouns
+            else 1.0
+        )
+    if told_noun and wanted_noun and singular(told_noun) == singular(wanted_noun):
+        return 3.5
+    if told_noun in vocabulary.job_nouns and wanted_noun:
+        return 2.0
+    shorter, longer = sorted((told, wanted), key=len)
+    return 2.0 if len(shorter) > 3 and (longer.endswith(shorter) or longer.startswith(shorter)) else 0.0
 
 
-def _noun_of_id(name: str) -> str:
+def _noun_of_id(vocabulary: Vocabulary, name: str) -> str:
     """What an id is of (`taskid` → `task`); '' for a name that ends otherwise."""
-    for ending in ("identifier", "uuid", "guid", "name", "key", "id"):
+    for ending in (*vocabulary.ranks["endings"]["id"], "name", "key"):
         if name.endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return ""
 
 
-def _surroundings(teller: Teller, reader: Operation, reader_schema: str, vocabulary: Vocabulary) -> tuple[float, list[str]]:
+def _surroundings(
+    teller: Teller, reader: Operation, reader_schema: str, vocabulary: Vocabulary
+) -> tuple[float, list[str]]:
     """What else speaks for two operations being about the same job, and how much."""
     score, why = 0.0, []
     maker = teller.operation
     made, read = bare(maker.path), bare(reader.path)
     if read == made + "/{}":
         score, why = 3.5, ["reads below the path of create"]
-    elif read.startswith((made + "/", made + ":")):
+    elif read.startswith((made + "/", made + ":")) and _is_filler(vocabulary, read[len(made) + 1 :]):
         score, why = 3.0, ["reads below the path of create"]
     else:
         ours, theirs = made.split("/")[1:], read.split("/")[1:]
-        shared = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
-        telling = [part for part in ours[:shared] if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler]
+        shared = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+        )
+        telling = [
+            part
+            for part in ours[:shared]
+            if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler
+        ]
         score += min(0.6 * len(telling), 1.8) + 0.1 * shared
     nouns = nouns_of(vocabulary, reader.path)
     if teller.nouns and nouns and (teller.nouns[-1] in nouns or nouns[-1] in teller.nouns):
-        score += 1.0
+        score += 1.2 if teller.nouns[-1] == nouns[-1] else 0.4
         why.append("paths about the same")
+    ours, theirs = ({plain(singular(step)) for step in path.split("/")} - vocabulary.filler for path in (made, read))
+    score += 0.7 if {w for w in ours & theirs if w and not _VERSION.match(w)} else 0.0
     if reader_schema and reader_schema == teller.schema_name:
         score += 3.0
         why.append("the same schema")
     if teller.has_poll_url:
-        score += 0.5
+        score += 1.0
     said = f"{maker.raw.get('description') or ''} {maker.raw.get('summary') or ''}"
-    if len(reader.id) > 3 and reader.id in said or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said):
+    if (
+        len(reader.id) > 3
+        and reader.id in said
+        or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said)
+    ):
         score += 2.0
         why.append("the description of create names it")
     tags = maker.raw.get("tags"), reader.raw.get("tags")
     if isinstance(tags[0], list) and tags[0] == tags[1] and tags[0]:
         score += 0.5
     return score, why
+
+
+def _is_filler(vocabulary: Vocabulary, path: str) -> bool:
+    """Whether the literal steps of a path say nothing of what it leads to (`result/{}`, `{}/status`)."""
+    steps = [step for step in re.split("[/:.]", path) if step and step != "{}"]
+    return all(plain(step) in vocabulary.filler or set(pieces(step)) & vocabulary.filler for step in steps)
 
 
 def _links(document: Document, answer: Answer | None) -> Iterator[tuple[str, str]]:
@@ -235,22 +312,26 @@ def _linked(teller: Teller, reader: Operation, place: IdPlace) -> str | None:
 # -- paths and nouns --------------------------------------------------------------------------------
 
 
-def path_parameters(path: str) -> list[str]:
+@lru_cache(maxsize=MAX_KNOWN)
+def path_parameters(path: str) -> tuple[str, ...]:
     """The names of a path's parameters in order."""
-    return [piece.split("}")[0] for piece in path.split("{")[1:]]
+    return tuple(piece.split("}")[0] for piece in path.split("{")[1:])
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def bare(path: str) -> str:
     """A path as it is compared: parameters without their names, no slash at the end."""
     return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def collection_of(path: str) -> str:
     """The bare path that a job's path hangs below: all but the last parameter and what follows it."""
     stripped = bare(path)
     return stripped[: stripped.rindex("{")].rstrip("/") if "{" in stripped else stripped
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def nouns_of(vocabulary: Vocabulary, path: str) -> tuple[str, ...]:
     """What a path is about: its literal words in the singular, without versions and words that say nothing."""
     found = []
@@ -263,6 +344,7 @@ def nouns_of(vocabulary: Vocabulary, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def singular(noun: str) -> str:
     """A noun in the singular, as far as its ending tells."""
     if noun.endswith("ies"):

@@ -25,7 +25,7 @@ from mockserver.jobs.identity import format_of
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.profile import Profile, read_profile
 from mockserver.jobs.resource import Action, Conclusion, Contract, IdPlace, JobOperation, JobResource, Pointer, View
-from mockserver.jobs.statuses import Words, usual_words
+from mockserver.jobs.statuses import Words, read_words, usual_words
 from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation, is_json
@@ -59,11 +59,19 @@ def read_contract(
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What an operation answers: the declared answer that says most, its schema, and the job in it."""
+    """What an operation answers: the declared answer that says most, its schema, and the job in it.
+
+    `ended` is the answer of a finished job, where only that of an unfinished one has a status.
+    """
 
     answer: Answer | None
     schema: Any
     view: View | None
+    ended: Answer | None = None
+
+    @property
+    def answer_has_headers(self) -> bool:
+        return self.answer is not None and bool(self.answer.raw.get("headers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class _Jobs:
     retrieve: Operation
     told: _Told
     place: IdPlace | None
+    path: str  # its own bare path, up to its id (`/jobs/{}` for `/jobs/{id}/status`); '' if the id stands elsewhere
     creates: tuple[tuple[Operation, Flow, tuple[tuple[str, float], ...]], ...] = ()
 
     @property
@@ -97,13 +106,7 @@ class _Jobs:
     def holds(self, operation: Operation) -> bool:
         """Whether an operation's path lies below the job's (`/jobs/{id}/cancel`, `/jobs/{id}:cancel`)."""
         place = self.path
-        return "{}" in place and bare(operation.path).startswith((place + "/", place + ":"))
-
-    @property
-    def path(self) -> str:
-        """The job's own bare path, without a last word such as `status` behind the id."""
-        path = bare(self.retrieve.path)
-        return path[: path.rindex("{}") + 2] if "{}" in path else path
+        return bool(place) and bare(operation.path).startswith((place + "/", place + ":"))
 
     def names(self, place: IdPlace) -> bool:
         """Whether a request's place is called as the one that the job is read by, and tellingly."""
@@ -124,17 +127,27 @@ class _Reading:
     collections: set[str] = field(default_factory=set)
     known: dict[tuple[str, bool], _Told] = field(default_factory=dict)
     below: dict[str, list[str]] = field(default_factory=dict)
+    id_places: dict[str, tuple[IdPlace, ...]] = field(default_factory=dict)
+    homes: set[str] = field(default_factory=set)
+    readable: set[str] = field(default_factory=set)
+    orphans: dict[str, IdPlace | None] = field(default_factory=dict)
+    reserved: set[str] = field(default_factory=set)
 
     def resources(self) -> tuple[JobResource, ...]:
         declared = dict(self.declaration.resources)
         found: list[JobResource] = []
         kinds = self._kinds()
         self.collections = {collection_of(kind.retrieve.path) for kind in kinds}
+        self.homes = {kind.path for kind in kinds if kind.path}
+        self.readable = {bare(o.path) for o in self._getters()}
+        made = [kind for kind in kinds if kind.creates]
+        self.reserved = {kind.retrieve.name for kind in made} | {o.name for kind in made for o, *_ in kind.creates}
+        self.orphans = {kind.retrieve.name: kind.place for kind in kinds if not kind.creates}
         unread = []
         for kind in kinds:
             name, wishes = self._claim(kind.retrieve, declared)
             name = self._free_name(name, kind.retrieve.path, [r.name for r in found])
-            if kind.retrieve.id in self.placed:
+            if kind.retrieve.name in self.placed:
                 continue  # reads a kind that was found before
             resource = self._resource(replace(kind, name=name, wishes=wishes))
             if resource.first(Action.CREATE):
@@ -164,13 +177,13 @@ class _Reading:
             raise NoJobError(self._why_no_job(bool(unread)))
         found.extend(self._records([r.name for r in found]))
         for operation in self.document.operations:
-            if operation.id not in self.placed:
+            if operation.name not in self.placed:
                 self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
         return tuple(found)
 
     def _release(self, resource: JobResource) -> None:
         for part in resource.operations:
-            self.placed.pop(part.operation.id, None)
+            self.placed.pop(part.operation.name, None)
 
     def _why_no_job(self, is_read: bool) -> str:
         origin = self.document.origin
@@ -187,6 +200,13 @@ class _Reading:
 
     # -- which operations ---------------------------------------------------------------------------
 
+    def _places(self, operation: Operation) -> tuple[IdPlace, ...]:
+        """Where a request may name a job, remembered."""
+        found = self.id_places.get(operation.name)
+        if found is None:
+            found = self.id_places[operation.name] = tuple(places_of(self.document, self.vocabulary, operation))
+        return found
+
     def _getters(self) -> list[Operation]:
         return [o for o in self.document.operations if o.method == "GET" and "{" in o.path]
 
@@ -199,23 +219,34 @@ class _Reading:
         }
         for name in wanted:
             self._named(name, f"{self.document.origin}: x-job: retrieve {name!r}")
-        readers = list(self._readers(wanted))
+        readers = self._sorted_out(list(self._readers(wanted)), wanted)
         kinds: dict[str, list[tuple[Operation, Flow, tuple[tuple[str, float], ...]]]] = {}
         places: dict[str, IdPlace] = {}
+        lone: list[Teller] = []
         for teller in self._tellers(readers):
             flows = self._flows(teller, readers)
             if not flows:
+                lone.append(teller)
                 continue
             score, reader, flow = flows[0]
             others = tuple((r.operation.id, _share(s)) for s, r, _ in flows[1:4] if s > score - 3)
-            kinds.setdefault(reader.operation.id, []).append((teller.operation, flow, others))
-            places.setdefault(reader.operation.id, flow.place)
+            kinds.setdefault(reader.operation.name, []).append((teller.operation, flow, others))
+            places.setdefault(reader.operation.name, flow.place)
+        orphans = [reader for reader in readers if reader.is_job and reader.operation.name not in kinds]
+        few = sum(reader.is_job for reader in readers) <= 2
+        if (
+            few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer
+        ):  # what else would the ids be for
+            for teller in lone:
+                if teller.is_brief and (flow := self._lone_flow(teller, orphans[0])):
+                    kinds.setdefault(orphans[0].operation.name, []).append((teller.operation, flow, ()))
         found = []
         for reader in readers:
             if reader.is_job:
-                creates = tuple(kinds.get(reader.operation.id, ()))
-                place = places.get(reader.operation.id) or next(iter(reader.places), None)
-                found.append(_Jobs("", ResourceDeclaration(), reader.operation, reader.told, place, creates))
+                creates = tuple(kinds.get(reader.operation.name, ()))
+                place = places.get(reader.operation.name) or next(iter(reader.places), None)
+                path = _path_to(reader.operation.path, place)
+                found.append(_Jobs("", ResourceDeclaration(), reader.operation, reader.told, place, path, creates))
         return sorted(found, key=lambda kind: not kind.creates)  # those that nothing creates come last
 
     def _readers(self, wanted: set[str]) -> Iterator[_Reader]:
@@ -224,12 +255,21 @@ class _Reading:
             named = bool(wanted & {operation.id, operation.name})
             if operation.method not in ("GET", "POST") and not named:
                 continue
-            if operation.method == "POST" and not named and not self._is_for("read", operation):
+            if operation.method == "POST" and not named and not self._is_for("read", operation, by_name=True):
                 continue
-            places = tuple(places_of(self.document, self.vocabulary, operation))
+            places = self._places(operation)
+            in_path = tuple(p for p in places if p.place == "path")[
+                :1
+            ]  # the last parameter: the others are its parents'
+            elsewhere = tuple(p for p in places if p.place != "path")
+            places = (*elsewhere, *in_path) if operation.method == "POST" else in_path or elsewhere
             if not places and not named:
                 continue
+            if operation.method == "GET" and self._creates_by_get(operation) and not named:
+                continue
             told = self._tell(operation)
+            if told.schema is None and not _media_types(operation) and not named:
+                told = self._undescribed(operation, places[0]) or told
             view = told.view
             lifelike = view is not None and "status" in view.fields
             if operation.method == "POST" and not lifelike and not named:
@@ -238,23 +278,92 @@ class _Reading:
             nouns = nouns_of(self.vocabulary, operation.path)
             yield _Reader(operation, told, places, name, nouns, bool(view) and (lifelike or named))
 
+    def _creates_by_get(self, operation: Operation) -> bool:
+        last = re.split("[/:.]", bare(operation.path))[-1]
+        return "create" in pieces(last)
+
+    def _undescribed(self, operation: Operation, place: IdPlace) -> _Told | None:
+        """A usual job for an answer that is not described, where prose or the operation's name tells of a status."""
+        raw = operation.raw
+        texts = [
+            str(raw.get("description") or ""),
+            str(raw.get("summary") or ""),
+            *(str(a.raw.get("description") or "") for a in operation.answers),
+        ]
+        found = read_words(self.document, self.vocabulary, "status", {"type": "string"}, texts)
+        named = (*pieces(operation.path), *pieces(operation.id), *pieces(texts[1]))
+        if found.sureness < LIFELIKE and not any(
+            self.vocabulary.rank("roles", "status", word) is not None for word in named
+        ):
+            return None
+        words = usual_words(self.vocabulary, found) if found.sureness < LIFELIKE else found
+        usual = self.vocabulary.usual_fields
+        name = place.pointer[-1] if plain(place.pointer[-1]) not in self.vocabulary.bare_ids else "id"
+        values = list(dict.fromkeys(word for told in words.phases.values() for word in told))
+        properties: dict[str, Any] = {
+            name: {"type": "string"},
+            usual["status"]: {"type": "string", "enum": values},
+            usual["progress"]: {"type": "integer"},
+            usual["created"]: {"type": "string", "format": "date-time"},
+            usual["result"]: {"type": "string", "format": "uri"},
+            usual["error"]: {"type": "string"},
+        }
+        schema = {"type": "object", "required": [name, usual["status"]], "properties": properties}
+        view = find_view(self.document, self.vocabulary, schema, setting=Setting(ids=[plain(name)]))
+        if view is None:
+            return None
+        view = replace(
+            view,
+            sureness=0.6 if found.sureness > 0.85 else 0.45,
+            evidence=f"{words.evidence}; the answer is not described",
+        )
+        return _Told(operation.success(), schema, view)
+
+    def _sorted_out(self, readers: list[_Reader], wanted: set[str]) -> list[_Reader]:
+        """The readers, where those whose status hardly looks like a job's count only if there are no better ones."""
+        if not any(reader.is_job and _sureness(reader) >= LIFELIKE for reader in readers):
+            return readers
+        return [
+            reader
+            if _sureness(reader) >= LIFELIKE or {reader.operation.id, reader.operation.name} & wanted
+            else replace(reader, is_job=False)
+            for reader in readers
+        ]
+
     def _tellers(self, readers: list[_Reader]) -> Iterator[Teller]:
-        """Operations that may start jobs: a POST or PUT whose answer may hold an id."""
+        """Operations that may start jobs: a POST or PUT (a GET, if it is named for it) whose answer may hold an id."""
         reading = {r.operation.id for r in readers if r.operation.method != "GET"}
+        getters = {bare(r.operation.path): r for r in readers if r.operation.method == "GET"}
         for operation in self.document.operations:
-            if operation.method not in ("POST", "PUT") or operation.id in reading or self._is_for("cancel", operation):
+            path = bare(operation.path)
+            last = re.split("[/:.]", path)[-1]
+            starts = self.vocabulary.rank("operations", "start", last) is not None
+            if operation.method == "GET":
+                possible = self._creates_by_get(operation)
+            elif operation.method == "PUT":
+                possible = "{}" not in path.rsplit("/", 1)[-1]
+            else:
+                possible = operation.method == "POST" and operation.id not in reading
+                possible = possible and (starts or self.vocabulary.rank("operations", "read", last) is None)
+            if not possible or self._is_for("cancel", operation, True):
                 continue
             told = self._tell(operation)
             view = told.view
+            getter = getters.get(path)
+            if getter and view and self._schema_name(view) and getter.schema_name == self._schema_name(view):
+                continue  # an update of what is read on the same path
             name = shape_of(self.document, view.schema).name if view else ""
-            yield teller_of(self.document, self.vocabulary, operation, told.answer, told.schema, name)
+            is_job = view is not None and "status" in view.fields
+            yield teller_of(self.document, self.vocabulary, operation, told.answer, told.schema, name, is_job)
 
-    def _is_for(self, purpose: str, operation: Operation) -> bool:
-        """Whether the last word of a path, or a word of the operationId, says what an operation is for."""
-        last = re.split("[/:.]", bare(operation.path))[-1]
+    def _is_for(self, purpose: str, operation: Operation, by_name: bool = False) -> bool:
+        """Whether a path's last word says what an operation is for; `by_name`: or its operationId, or its summary."""
+        literal = [segment for segment in re.split("[/:.]", bare(operation.path)) if segment and segment != "{}"]
+        last = literal[-1] if literal else ""
         words = [last, *pieces(last)]
-        if purpose == "read":
-            words += pieces(operation.id)[:2] if operation.id != operation.name else ()
+        if by_name:
+            words += pieces(operation.id)[: 1 if purpose == "read" else 2] if operation.id != operation.name else ()
+            words += str(operation.raw.get("summary") or "").split()[:1]
         return any(self.vocabulary.rank("operations", purpose, word) is not None for word in words)
 
     def _flows(self, teller: Teller, readers: list[_Reader]) -> list[tuple[float, _Reader, Flow]]:
@@ -262,34 +371,69 @@ class _Reading:
 
         None if it flows better into the reading of something that has no status: then it is a record's id.
         """
-        if not teller.fields:
-            return []
         few = len(readers) * len(readers) <= MAX_PAIRS
+        jobs = [reader for reader in readers if reader.is_job]
+        named = {plain(reader.places[0].pointer[-1]) for reader in jobs if reader.places}
+        only = len(jobs) == 1 or (len(named) == 1 and not named & self.vocabulary.bare_ids)
         flows, best_record, record = [], 0.0, ""
+        made = bare(teller.operation.path)
         for reader in readers:
             related = few or teller.links or set(teller.nouns) & set(reader.nouns) or (
                 reader.schema_name and reader.schema_name == teller.schema_name)  # fmt: skip
-            if not related or reader.operation is teller.operation:
+            read = bare(reader.operation.path)
+            if not related or reader.operation is teller.operation or (read == made and made.endswith("}")):
                 continue
-            if bare(teller.operation.path).startswith(bare(reader.operation.path) + "/"):
-                pass  # a follow-up below a job starts another one
+            if not teller.fields:  # nothing is said of the answer: only the path can tell
+                if reader.is_job and self._tell(teller.operation).schema is None:
+                    flows.extend(self._undescribed_flow(teller, reader))
+                continue
             flow = flow_between(
-                self.document, self.vocabulary, teller, reader.operation, reader.places, reader.schema_name
-            )
+                self.document, self.vocabulary, teller, reader.operation, reader.places, reader.schema_name,
+                only and reader.is_job,
+            )  # fmt: skip
             if flow is None or flow.score < ENOUGH:
                 continue
             if reader.is_job:
                 view = reader.told.view
                 assert view is not None
-                flows.append((flow.score + 1.5 * view.sureness, reader, flow))
+                clear = 0.3 * ("id" in view.fields) + 0.3 * self._is_for("read", reader.operation)
+                flows.append((flow.score + 1.5 * view.sureness + clear, reader, flow))
             elif flow.score > best_record:
-                best_record, record = flow.score, bare(reader.operation.path)
+                best_record, record = flow.score, _path_to(reader.operation.path, flow.place)
         flows.sort(key=lambda each: -each[0])
-        if flows and best_record > flows[0][2].score + 1.5:
-            path = bare(flows[0][1].operation.path)
-            if not path.startswith(record) and not record.startswith(path):
-                return []
+        if (
+            flows
+            and best_record > flows[0][2].score + 1.5
+            and record != _path_to(flows[0][1].operation.path, flows[0][2].place)
+        ):
+            return []
         return flows
+
+    def _lone_flow(self, teller: Teller, reader: _Reader) -> Flow | None:
+        """The way of an id that nothing else takes into the only job that nothing else creates."""
+        ids = [
+            f
+            for f in teller.fields
+            if plain(f.name) in self.vocabulary.bare_ids and plain(f.name) not in ("name", "key")
+        ]
+        if not ids or not reader.places or teller.operation.method != "POST":
+            return None
+        return Flow(ENOUGH, ids[0].pointer, reader.places[0], ("nothing else takes this id, or creates such jobs",))
+
+    def _undescribed_flow(self, teller: Teller, reader: _Reader) -> Iterator[tuple[float, _Reader, Flow]]:
+        """Whether an operation whose answer is not described starts what another reads: by their paths alone."""
+        made, read = bare(teller.operation.path), bare(reader.operation.path)
+        last = re.split("[/:.]", made)[-1]
+        noun = singular("".join(p for p in pieces(reader.places[0].pointer[-1]) if p not in self.vocabulary.bare_ids))
+        if read in (made + "/{}", made + "/{}/status"):
+            score, why = ENOUGH + 1.0, "POST on the collection's path"
+        elif made.rsplit("/", 1)[-1] == collection_of(read).rsplit("/", 1)[-1] and read.endswith("/{}"):
+            score, why = ENOUGH, "its path ends as the collection's does"
+        elif noun in teller.nouns and self.vocabulary.rank("operations", "start", last) is not None and "{" not in made:
+            score, why = ENOUGH, f"named for making a {noun}"
+        else:
+            return
+        yield score, reader, Flow(score, (), reader.places[0], (f"{why}; its answer is not described",))
 
     def _named(self, name: str, where: str) -> Operation:
         operation = self.document.find(name)
@@ -318,7 +462,7 @@ class _Reading:
             noun = singular(word)
             if plain(noun) not in self.vocabulary.filler and noun.isascii():
                 return noun
-        for place in places_of(self.document, self.vocabulary, retrieve)[:1]:
+        for place in self._places(retrieve)[:1]:
             parts = [p for p in pieces(place.pointer[-1]) if p not in ("id", "uuid", "name")]
             if parts:
                 return "_".join(parts)
@@ -343,20 +487,23 @@ class _Reading:
             score = min(score, 0.4)
         parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
         for operation in self.document.operations:
-            if operation.id not in self.placed and (part := self._declared_part(operation, jobs)):
+            if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
         for operation, flow, others in jobs.creates:
-            below = jobs.holds(operation) and self._starting(operation, jobs) is None  # a comment on a job, say
-            if operation.id not in self.placed and not below:
+            below = jobs.holds(operation) and (  # a comment on a job, say
+                operation.method != "POST" or self._is_for("act", operation) or self._starting(operation, jobs) is None
+            )
+            if operation.name not in self.placed and not below:
                 parts.append(self._creating(operation, flow, others, jobs))
         for operation in self.document.operations:
-            if operation.id not in self.placed and (part := self._inferred_part(operation, jobs)):
+            free = operation.name not in self.placed and operation.name not in self.reserved
+            if free and (part := self._inferred_part(operation, jobs)):
                 parts.append(part)
         id_names = {p.pointer[-1] for p in [jobs.place] if p}
         parts = [self._with_id(p, id_names) for p in parts]
         parts = [replace(p, view=self._amended(p.view, wishes)) if p.view else p for p in parts]
-        order = {operation.id: number for number, operation in enumerate(self.document.operations)}
-        parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.id])
+        order = {operation.name: number for number, operation in enumerate(self.document.operations)}
+        parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.name])
         self._check_places(wishes, parts)
         parts = [self._with_usual_words(p, wishes) for p in parts]
         words = self._words(jobs, parts)
@@ -427,20 +574,32 @@ class _Reading:
             return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), why, sureness)
         part = self._part_of(operation, Action.CREATE, told, None)
         pointer = flow.id_field
-        if part.view is None or pointer[: len(part.view.pointer)] != part.view.pointer or len(pointer) <= len(part.view.pointer):
+        if not pointer:  # the id is in a header alone, or nothing is said of the answer: then it is the job
+            if told.schema is None and not told.answer_has_headers:
+                part = replace(part, schema=jobs.told.schema, view=jobs.told.view)
+            return self._place(jobs.name, part, why, sureness, rivals, declare)
+        if (
+            part.view is None
+            or pointer[: len(part.view.pointer)] != part.view.pointer
+            or len(pointer) <= len(part.view.pointer)
+        ):
             holder = pointer[:-1]
             part = replace(part, view=View(holder, self._node_at(told.schema, holder), {"id": (pointer[-1:],)}, {}))
         assert part.view is not None
         inside = pointer[len(part.view.pointer) :]
         links = {plain(word) for word in self.vocabulary.ranks["roles"]["poll url"]}
         if inside and plain(inside[-1]) not in links:
-            fields = {role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"}
+            fields = {
+                role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"
+            }
             kept = {role: ps for role, ps in fields.items() if ps}
             part = replace(part, view=replace(part.view, fields={"id": (inside,), **kept}))
         return self._place(jobs.name, part, why, sureness, rivals, declare)
 
     def _starts_from_a_job(self, operation: Operation, jobs: _Jobs, told: _Told) -> bool:
         if jobs.holds(operation):
+            return True
+        if any(jobs.names(place) and place.place == "path" for place in self._places(operation)):
             return True
         view = told.view
         same = view is not None and self._schema_name(view) and self._schema_name(view) == self._schema_name(jobs.view)
@@ -461,10 +620,14 @@ class _Reading:
         if operation.method == "GET" and self._lists(operation, jobs):
             return Action.LIST, "a list on the collection's path", 0.9
         by_id = self._job_place(operation, jobs)
+        if by_id is None and operation.name in self.orphans and self._same_schema(operation, jobs) and self._schema_name(jobs.view):
+            return Action.RETRIEVE, "answers with the same job, and nothing else creates what it reads", 0.7
         if by_id is None:
             return self._starting(operation, jobs) if operation.method == "POST" else None
         inside = jobs.holds(operation)
-        if operation.method in ("POST", "PUT", "PATCH", "DELETE", "GET") and self._is_for("cancel", operation):
+        if operation.method in ("POST", "PUT", "PATCH", "DELETE", "GET") and self._is_for("cancel", operation, True):
+            if inside and "{}" in path[len(place) :]:
+                return None  # of something below the job
             return Action.CANCEL, "named for it, by the job's id", 0.9
         match operation.method:
             case "DELETE" if path == place or not inside:
@@ -473,23 +636,42 @@ class _Reading:
                 return Action.CONTENT, "answers with media by the job's id", 0.9
             case "GET":
                 return self._reading(operation, jobs, path == place)
+            case "POST" if path == place:
+                return None  # an update of the job
+            case "POST" | "PUT" | "PATCH" if (
+                inside and self._is_for("act", operation) and self._same_schema(operation, jobs)
+            ):
+                return Action.RETRIEVE, "acts on the job, and answers with it as it is", 0.6
             case "POST":
                 return self._starting(operation, jobs)
         return None
 
+    def _same_schema(self, operation: Operation, jobs: _Jobs) -> bool:
+        view = self._view(operation)
+        return view is not None and "status" in view.fields and self._schema_name(view) == self._schema_name(jobs.view)
+
     def _job_place(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
         """Where a request names a job of this kind, if it does."""
-        if jobs.holds(operation) or (bare(operation.path) == jobs.path and "{}" in jobs.path):
+        path = bare(operation.path)
+        if any(home != jobs.path and (path + "/").startswith(home + "/") and len(home) > len(jobs.path) * (
+                not jobs.path or (path + "/").startswith(jobs.path + "/")) for home in self.homes):  # fmt: skip
+            return None  # below a job of another kind
+        if jobs.holds(operation) or (jobs.path and bare(operation.path) == jobs.path):
             return self._path_place(operation, jobs)
-        for place in places_of(self.document, self.vocabulary, operation):
+        for place in self._places(operation):
             if jobs.names(place) and (place.place != "body" or operation.method != "GET"):
-                return place
+                other = _path_to(operation.path, place)  # which may be read as something else of that name
+                return place if other == jobs.path or other not in self.readable else None
         return None
 
     def _reading(self, operation: Operation, jobs: _Jobs, same_path: bool) -> tuple[Action, str, float] | None:
         """A further GET by a job's id: the job once more, or its result."""
         view = self._view(operation)
-        if view is not None and view.sureness >= LIFELIKE and (same_path or self._schema_name(view) == self._schema_name(jobs.view)):
+        if (
+            view is not None
+            and view.sureness >= LIFELIKE
+            and (same_path or self._schema_name(view) == self._schema_name(jobs.view))
+        ):
             return Action.RETRIEVE, "reads the job too", 0.8
         last = re.split("[/:.]", bare(operation.path))[-1]
         is_result = self._is_for("read", operation) or self.vocabulary.rank("roles", "result", last) is not None
@@ -505,22 +687,22 @@ class _Reading:
         """Whether an operation lists jobs: on the path that they hang below, or with the same things in it."""
         path = bare(operation.path)
         homes = {collection_of(jobs.retrieve.path), *(bare(o.path) for o, *_ in jobs.creates if "{" not in o.path)}
-        if path.endswith("}") and path not in homes:
-            return False
+        if path in self.collections - homes or path == jobs.path:
+            return False  # another kind's
         view = self._view(operation, in_list=True)
         if view is None:
             return False
         if path in homes:
             return True
-        if path in self.collections:
-            return False  # another kind's
         same = self._schema_name(view) and self._schema_name(view) == self._schema_name(jobs.view)
-        if same and not path_parameters(operation.path):
-            return True
-        near = any(path.startswith(home) or home.startswith(path) for home in homes if home.count("/") > 1)
         words = set(map(str, view.words.values())) & set(map(str, jobs.view.words.values()))
         about = set(nouns_of(self.vocabulary, operation.path)) & set(nouns_of(self.vocabulary, jobs.retrieve.path))
-        return "{" not in path and bool(words) and "id" in view.fields and (near or bool(about)) and view.sureness >= LIFELIKE
+        alike = same or (len(words) > 1 and view.sureness >= LIFELIKE)
+        near = any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
+        if "{" in path and any(jobs.names(place) for place in self._places(operation)):
+            return False
+        whole = self._tell(operation).view  # a job with others in it is no list
+        return bool(alike and (near or about) and not (whole and whole.sureness >= LIFELIKE and "{" in path))
 
     def _starting(self, operation: Operation, jobs: _Jobs) -> tuple[Action, str, float] | None:
         """Whether a POST starts a job, from an earlier one or not."""
@@ -530,9 +712,12 @@ class _Reading:
         path, collection = bare(operation.path), collection_of(jobs.retrieve.path)
         name = self._schema_name(answer)
         same = bool(name) and name == self._schema_name(jobs.view) and path not in self.collections - {collection}
+        if path == jobs.path:
+            return None
         if jobs.holds(operation):
             # A pause or a comment below a job answers with an id too: what starts a job is asked for, and has a status.
-            starts = answer.words and operation.body
+            other = bool(name) and bool(self._schema_name(jobs.view)) and name != self._schema_name(jobs.view)
+            starts = answer.words and operation.body and not other
             return (Action.FOLLOW_UP, "starts a job below an earlier one", 0.8) if starts else None
         if same and self._names_a_job(operation, jobs):
             return Action.FOLLOW_UP, "answers with the job, and names an earlier one", 0.8
@@ -545,9 +730,11 @@ class _Reading:
         if action is Action.LIST and told.view is None:
             raise DeclarationError(f"{jobs.wishes.where}.list: the answer of {operation.name} holds no list of jobs.")
         is_free = action in (Action.CREATE, Action.LIST)
-        place = None if is_free else self._job_place(operation, jobs) or self._path_place(operation, jobs)
+        place = None if is_free else self._job_place(operation, jobs) or self.orphans.get(operation.name)
         if place is None and not is_free:
-            place = next(iter(places_of(self.document, self.vocabulary, operation)), None)
+            place = self._path_place(operation, jobs)
+        if place is None and not is_free:
+            place = next(iter(self._places(operation)), None)
         part = self._part_of(operation, action, told, place)
         if action is Action.CONTENT:
             parameter, variants = self._variants(operation)
@@ -555,7 +742,8 @@ class _Reading:
         return part
 
     def _part_of(self, operation: Operation, action: Action, told: _Told, place: IdPlace | None) -> JobOperation:
-        return JobOperation(operation, action, told.view, place, answer=told.answer, schema=told.schema)
+        ended = told.ended if action is Action.RETRIEVE else None
+        return JobOperation(operation, action, told.view, place, answer=told.answer, schema=told.schema, ended=ended)
 
     def _follow_up(self, operation: Operation, jobs: _Jobs, how: FollowUpDeclaration) -> JobOperation:
         place = IdPlace("body", how.source) if how.source else self._names_a_job(operation, jobs)
@@ -570,6 +758,9 @@ class _Reading:
     def _names_a_job(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
         if jobs.holds(operation):
             return self._path_place(operation, jobs)
+        for place in self._places(operation):
+            if place.place == "path" and jobs.names(place):
+                return place
         wanted = {plain(p) for p in path_parameters(jobs.retrieve.path)} | {plain(jobs.name) + "id"}
         wanted |= set(self.vocabulary.ranks["roles"]["source"])
         wanted.discard("id")
@@ -582,12 +773,12 @@ class _Reading:
         """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
         for operation in self._getters():
             view = self._view(operation)
-            is_free = operation.id not in self.placed and bare(operation.path).endswith("}")
+            is_free = operation.name not in self.placed and bare(operation.path).endswith("}")
             if not view or "id" not in view.fields or not is_free:
                 continue
             collection = collection_of(operation.path)
             posts = (o for o in self.document.operations if o.method == "POST" and bare(o.path) == collection)
-            maker = next((o for o in posts if o.id not in self.placed), None)
+            maker = next((o for o in posts if o.name not in self.placed), None)
             made = self._view(maker) if maker else None
             if maker and made and "id" in made.fields:
                 name = self._free_name(singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
@@ -605,7 +796,7 @@ class _Reading:
         self, name: str, part: JobOperation, evidence: str, sureness: float = 1.0,
         others: tuple[tuple[str, float], ...] = (), declare: str = "",
     ) -> JobOperation:  # fmt: skip
-        self.placed[part.operation.id] = name
+        self.placed[part.operation.name] = name
         topic = f"{name}: {part.action.value}"
         declare = declare or f"x-job.resources.{name}.{part.action.value}: {part.operation.id}"
         self.conclusions.append(Conclusion(topic, part.operation.name, evidence, sureness, others, declare))
@@ -657,7 +848,21 @@ class _Reading:
             score = (("id" in view.fields) + ("status" in view.fields) + view.sureness) if view else 0.0
             if score > best:
                 best, found = score, _Told(answer, schema, view)
-        return found
+        return self._with_end(found, good)
+
+    def _with_end(self, told: _Told, good: list[Answer]) -> _Told:
+        """What is told where one status (202) answers for an unfinished job, and another, without a status, for its result."""
+        view, ended = told.view, next((a for a in good if a.status in ("200", "201")), None)
+        is_waiting = told.answer is not None and told.answer.status == "202" and ended is not None
+        if not is_waiting or view is None or "status" not in view.fields or State.SUCCEEDED in view.words:
+            return told
+        assert ended is not None
+        words = {**view.words, State.SUCCEEDED: f"HTTP {ended.status}"}
+        phases = {**view.phases, State.SUCCEEDED: (f"HTTP {ended.status}",)}
+        evidence = "told by the HTTP status"
+        return replace(
+            told, view=replace(view, words=words, phases=phases, sureness=0.8, evidence=evidence), ended=ended
+        )
 
     def _names_of_ids(self, operation: Operation) -> list[str]:
         """How the id may be called: as the last parameter of the operation's path, or of one right below it."""
@@ -744,7 +949,10 @@ class _Reading:
         examples: list[str] = []
         for part in parts:
             for parameter in part.operation.parameters:
-                if part.id_place and (parameter.place, (parameter.name,)) == (part.id_place.place, part.id_place.pointer):
+                if part.id_place and (parameter.place, (parameter.name,)) == (
+                    part.id_place.place,
+                    part.id_place.pointer,
+                ):
                     examples += [str(e) for e in (parameter.raw.get("example"), parameter.schema.get("example")) if e]
                     if parameter.schema.get("format") == "uuid":
                         self._note(f"{name}: id", "{uuid}", "its format")
@@ -842,7 +1050,9 @@ class _Reading:
             self.conclusions.append(Conclusion(f"{name}: {role} field", text, evidence, sureness, rivals, declare))
         told = [s for s in State if s in words]
         for state in told:
-            evidence = "declared" if state in wishes.words else f"the vocabulary's meaning; {view.evidence or 'its enum'}"
+            evidence = (
+                "declared" if state in wishes.words else f"the vocabulary's meaning; {view.evidence or 'its enum'}"
+            )
             others = tuple((str(w), 0.5) for w in view.phases.get(state, ())[1:])
             shown = str(words[state]).lower() if isinstance(words[state], bool) else str(words[state])
             sureness = 1.0 if state in wishes.words else 0.6 if "usual" in view.evidence else 0.9
@@ -857,7 +1067,9 @@ class _Reading:
             self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", 0.3,
                        f"{where}.words.…: {word}")  # fmt: skip
         for word in sorted({w for v in views for w in v.passive_words} - set(map(str, words.values()))):
-            self._note(f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning")
+            self._note(
+                f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning"
+            )
 
 
 _DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
@@ -872,6 +1084,19 @@ def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
             if not words or type(word) is type(next(iter(words.values()))):
                 words.setdefault(state, word)
     return words
+
+
+def _path_to(path: str, place: IdPlace | None) -> str:
+    """A bare path up to the parameter that is a place; '' if it has none."""
+    names = path_parameters(path)
+    if place is None or place.place != "path" or place.pointer[0] not in names:
+        return ""
+    count = names.index(place.pointer[0]) + 1
+    return "{}".join(bare(path).split("{}")[:count]) + "{}"
+
+
+def _sureness(reader: _Reader) -> float:
+    return reader.told.view.sureness if reader.told.view else 0.0
 
 
 def _is_whole(view: View) -> bool:
@@ -930,5 +1155,5 @@ def _example_ids(document: Document, part: JobOperation) -> list[str]:
 
 
 def _media_types(operation: Operation) -> list[str]:
-    answer = operation.success()
-    return [t for t in (answer.content if answer else {}) if not is_json(t) and not t.startswith("text/") and t != "*/*"]
+    content = [t for answer in operation.answers if answer.status.startswith("2") for t in answer.content]
+    return [t for t in dict.fromkeys(content) if not is_json(t) and not t.startswith("text/") and t != "*/*"]

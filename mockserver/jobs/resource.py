@@ -66,8 +66,8 @@ class IdPlace:
 class JobOperation:
     """One operation with the part that it plays for a kind of job.
 
-    `answer` is the declared answer that tells of the job and `schema` that of its body (None: no JSON); `waiting` is
-    the part with another answer that an unfinished job gets (202, say). `sums` names inputs of a follow-up that add
+    `answer` is the declared answer that tells of the job and `schema` that of its body (None: no JSON); `ended` is
+    the declared answer that a finished job gets where that is another one (200 after 202). `sums` names inputs of a follow-up that add
     to its source's (an extension's seconds). `variants` maps values of a download's query parameter
     `variant_parameter` to media types.
     """
@@ -82,7 +82,7 @@ class JobOperation:
     variants: Mapping[str, str] = field(default_factory=dict)
     answer: Answer | None = None
     schema: Any = None
-    waiting: "JobOperation | None" = None
+    ended: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,12 @@ MAX_TEXT = 20_000  # characters of a description that are looked at
 MAX_WORDS = 100  # of one status
 _QUOTED = re.compile(r"[`'\"“‘]([A-Za-z][\w\- ]{1,40})[`'\"”’]")
 _BOLD = re.compile(r"\*\*([A-Za-z][\w\-]{1,40})\*\*|<(?:code|b|strong)>([A-Za-z][\w\-]{1,40})</")
-_LISTED = re.compile(r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+")
-_ITEM = re.compile(r"^\s*[-*•]\s*([A-Za-z][\w\-]{1,40})\s*(?:[:(–-]|$)", re.M)
+_LISTED = re.compile(
+    r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+"
+)
+_ITEM = re.compile(
+    r"^\s*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)", re.M
+)
 _ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
 _NUMBERED = re.compile(r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—]|-+>?|→|is|means)\s*[`'\"(]?([A-Za-z][A-Za-z _\-]{1,40})")
@@ -150,11 +154,11 @@ def _told(vocabulary: Vocabulary, texts: list[str]) -> Words:
     best = NO_WORDS
     for text in texts:
         text = text[:MAX_TEXT]
-        quoted = [a or b for a, b in _BOLD.findall(text)]
-        tries = [_QUOTED.findall(text), quoted, _ITEM.findall(text)]
+        tries = [_QUOTED.findall(text), *([a or b for a, b in found.findall(text)] for found in (_BOLD, _ITEM))]
         tries += [_ONE.findall(run) for run in _LISTED.findall(text)]
-        tries.append(_ONE.findall(text) if best.sureness < 0.5 else [])  # prose, or a list in another language
-        for words in tries:
+        for words in (*tries, _ONE.findall(text)):  # the last is prose, or a list in another language
+            if best.sureness >= 0.8:
+                break
             known = [w for w in dict.fromkeys(words) if w not in ("or", "and") and _is_word(vocabulary, w)]
             found = _judged(vocabulary, [(w, w) for w in known[:MAX_WORDS]], "")
             if len(known) >= 2 and found.sureness > best.sureness:
@@ -183,6 +187,11 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
             passive.append(str(value))
         elif str(value).strip():
             unclear.append(str(value))
+    for value in [v for told in phases.values() for v in told]:
+        state, other = next(s for s in phases if value in phases[s]), vocabulary.otherwise.get(plain(str(value)))
+        if other and other is not state and len(phases[state]) > 1:
+            phases[state].remove(value)
+            phases.setdefault(other, []).insert(0, value)
     over = [w for w in phases.get(State.SUCCEEDED, []) if plain(str(w)) in vocabulary.over]
     if over and State.FAILED not in phases and len(over) == len(phases[State.SUCCEEDED]):
         phases[State.FAILED] = [over[0]]

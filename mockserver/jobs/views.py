@@ -70,8 +70,12 @@ def find_view(
         declared = 10.0 * len(setting.declared & shape.properties.keys())
         inside = sum(len(p[0]) > 1 for role, p in view.fields.items() if role in ("id", "status"))
         score = declared + ("id" in view.fields) + ("status" in view.fields) * (0.3 + 2 * view.sureness) - 0.4 * inside
-        score -= 0.02 * len(pointer)
-        if score > 0 and ("id" in view.fields or "status" in view.fields or declared) and (best is None or score > best[0]):
+        score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
+        if (
+            score > 0
+            and ("id" in view.fields or "status" in view.fields or declared)
+            and (best is None or score > best[0])
+        ):
             best, found = (score, -len(pointer)), view
     return found
 
@@ -130,7 +134,7 @@ def _members(document: Document, vocabulary: Vocabulary, shape: Shape, above: Po
         return
     has_id = any(plain(member.name) == "id" for member in members)
     for member in members:
-        if member.shape.is_object and member.shape.properties and plain(member.name) not in vocabulary.elsewhere:
+        if member.shape.is_object and member.shape.properties and not vocabulary.is_elsewhere(member.name):
             inner = union_of(document, shape.properties[member.name])
             if has_id and "id" in inner.properties:
                 continue  # another thing with a life of its own: an asset, a check

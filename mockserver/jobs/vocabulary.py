@@ -29,7 +29,7 @@ def pieces(word: str) -> tuple[str, ...]:
     return tuple(piece.lower() for piece in _WORDS.findall(word))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
     """Ranked words by section and role (`roles`, `paging`, …), the words of each state, and fixed names.
 
@@ -38,10 +38,14 @@ class Vocabulary:
 
     states: Mapping[str, State]
     other_words: Mapping[str, str]
+    otherwise: Mapping[str, State]
     over: frozenset[str]
     usual_words: Mapping[State, str]
+    usual_fields: Mapping[str, str]
     enum_names: tuple[str, ...]
     elsewhere: frozenset[str]
+    bare_ids: frozenset[str]
+    job_nouns: frozenset[str]
     filler: frozenset[str]
     ranks: Mapping[str, Mapping[str, Mapping[str, int]]]
     headers: Mapping[str, str]
@@ -53,10 +57,14 @@ class Vocabulary:
         return cls(
             states={plain(w): State(state) for state, words in data["states"].items() for w in words},
             other_words={plain(w): kind for kind, words in data["other words"].items() for w in words},
+            otherwise={plain(w): State(state) for state, words in data["otherwise"].items() for w in words},
             over=frozenset(map(plain, data["over"])),
             usual_words={State(state): word for state, word in data["usual words"].items()},
+            usual_fields=dict(data["usual fields"]),
             enum_names=tuple(data["enum names"]),
             elsewhere=frozenset(map(plain, data["elsewhere"])),
+            bare_ids=frozenset(map(plain, data["bare ids"])),
+            job_nouns=frozenset(map(plain, data["job nouns"])),
             filler=frozenset(map(plain, data["filler"])),
             ranks={
                 section: {role: {plain(w): i for i, w in enumerate(words)} for role, words in data[section].items()}
@@ -91,6 +99,10 @@ class Vocabulary:
         parts = pieces(name)
         endings = self.ranks["endings"][role]
         return bool(parts) and (parts[-1] in endings or plain(name).endswith(tuple(e for e in endings if len(e) > 4)))
+
+    def is_elsewhere(self, name: str) -> bool:
+        """Whether an object of this name inside a job is about something else (`new_asset_settings`)."""
+        return plain(name) in self.elsewhere or (bool(parts := pieces(name)) and parts[-1] in self.elsewhere)
 
     def best(self, section: str, role: str, names: list[str]) -> str | None:
         """The name that suits a role best."""
