@@ -1,6 +1,7 @@
 """Which operation a path means, with values that hold slashes and paths in other styles than OpenAPI's."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -125,3 +126,19 @@ def test_what_is_new_in_3_2() -> None:
     assert [o.name for o in read.operations] == ["QUERY /a", "COPY /a"]
     assert read.operations[0].answers[0].content["text/event-stream"]["schema"] == {"type": "object"}
     assert any("stream" in note for note in read.notes)
+
+
+def test_paths_that_are_read_as_the_same_are_told_apart() -> None:
+    read = document({"/v1/{name=jobs/*}": reading(), "/v1/{name=files/*}": reading()})
+    assert [o.name for o in read.operations] == ["GET /v1/{name}", "GET /v1/{name=files/*}"]
+    routes = Router(read.operations, "")
+    assert [routes.find(path)[0]["GET"].operation for path in ("/v1/jobs/1", "/v1/files/1")] == read.operations  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["My Job", "a/b", "a~b", "100%", "a%20b", "ä", "a b%2Fc"])
+def test_references_with_spaces_and_escapes(name: str) -> None:
+    read = document({}, components={"schemas": {name: {"type": "string"}}})
+    pointer = name.replace("~", "~0").replace("/", "~1")
+    encoded = quote(pointer, safe="~")
+    for written in (pointer, encoded):
+        assert read.resolve({"$ref": f"#/components/schemas/{written}"}) == {"type": "string"}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -62,11 +62,12 @@ class Operation:
     answers: tuple[Answer, ...]
     security: tuple[Node, ...]
     raw: Node
+    written: str = ""  # the path as the document has it, where two are read as the same
 
     @property
     def name(self) -> str:
         """Method and path, as people write an operation."""
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.written or self.path}"
 
     def success(self) -> Answer | None:
         """The declared answer of the lowest 2xx status, else `2XX`, else `default`."""
@@ -129,10 +130,11 @@ class Document:
         if not ref.startswith("#"):
             raise DocumentError(f"{self.origin}: $ref {ref!r} is not inside the document.")
         node: Any = self.root
-        for token in pointer_tokens(unquote(ref[1:])):
+        for token in pointer_tokens(ref[1:]):
             try:
-                node = node[int(token)] if isinstance(node, list) else node[token]
+                node = _step(node, token)
             except (KeyError, IndexError, ValueError, TypeError):
+                token = unquote(token)
                 raise DocumentError(
                     f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there)."
                 ) from None
@@ -166,6 +168,7 @@ class Document:
 
     def _read_operations(self) -> Iterator[Operation]:
         paths = self.root.get("paths") or {}
+        taken: set[str] = set()
         for path, raw_item in paths.items():
             item = self.resolve(raw_item)
             if not str(path).startswith("/"):
@@ -177,6 +180,9 @@ class Document:
             if not isinstance(item, dict):
                 raise DocumentError(f"{self.origin}: paths.{path} is {_kind(item)}, expected a map of operations.")
             plain = plain_path(str(path))
+            if plain.text in taken:
+                plain = replace(plain, is_twin=True)
+            taken.add(plain.text)
             if plain.changed:
                 self._noted.append(f"{self.origin}: paths.{path} is read as {plain.text}.")
             for method in METHODS:
@@ -193,7 +199,7 @@ class Document:
         body = _expect(self.resolve(raw.get("requestBody")), dict, f"{where}.requestBody")
         security = _expect(raw.get("security", self.root.get("security")), list, f"{where}.security")
         return Operation(
-            id=str(raw.get("operationId") or f"{method.upper()} {path.text}"),
+            id=str(raw.get("operationId") or f"{method.upper()} {written if path.is_twin else path.text}"),
             method=method.upper(),
             path=path.text,
             parameters=self._read_parameters(path, item, raw, where),
@@ -202,6 +208,7 @@ class Document:
             answers=tuple(self._read_answers(raw, where)),
             security=tuple(_expect(each, dict, f"{where}.security") for each in security),
             raw=raw,
+            written=written if path.is_twin else "",
         )
 
     def _read_parameters(self, path: "PlainPath", item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
@@ -298,6 +305,7 @@ class PlainPath:
     names: tuple[str, ...]
     segments: Mapping[str, str]
     changed: bool
+    is_twin: bool = False  # another path of the document has the same text
 
 
 def plain_path(written: str) -> PlainPath:
@@ -344,6 +352,14 @@ def is_json(media_type: str) -> bool:
 def pointer_tokens(pointer: str) -> list[str]:
     """The unescaped tokens of a JSON Pointer (RFC 6901)."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def _step(node: Any, token: str) -> Any:
+    """What a token leads to: percent-decoded, as in a URL, or as it stands if there is nothing by that name."""
+    if isinstance(node, list):
+        return node[int(token)]
+    decoded = unquote(token).replace("~1", "/").replace("~0", "~") if "%" in token else token
+    return node[decoded] if decoded in node else node[token]
 
 
 def _expect(value: Any, kind: type[Kind], where: str) -> Kind:
