@@ -11,7 +11,6 @@ from mockserver.loading.files import label, read_bytes
 from mockserver.loading.trees import parse_tree
 from mockserver.openapi.document import Node
 
-
 # A reference that is not plainly a local one: `$ref: '#/…`. Also a key that is written with escapes, or no UTF-8.
 _ELSEWHERE = re.compile(rb"""\$ref(?!["']?\s*:\s*["']?#)|\\[ux]0*24|\0""")
 
