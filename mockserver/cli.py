@@ -1,5 +1,6 @@
 """The command line: `mockserver serve` and `mockserver inspect`."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -163,21 +164,27 @@ def _address(host: str, port: int) -> str:
 
 @main.command()
 @click.argument("spec")
-@click.option(
-    "--overlay", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable)."
-)
+@click.option("--apply", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable).")
+@click.option("--overlay", "out", metavar="OUT", help="Write what is concluded as an overlay to edit; - prints it.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @_with_clear_errors
-def inspect(spec: str, overlays: tuple[str, ...]) -> None:
-    """Print what is concluded about the jobs of SPEC, from what, and what is uncertain (marked ?)."""
+def inspect(spec: str, overlays: tuple[str, ...], out: str | None, as_json: bool) -> None:
+    """Print what is concluded about the jobs of SPEC, from what, how sure that is, and what would decide otherwise.
+
+    What is uncertain is marked with ?.
+    """
+    from mockserver import inspection
+    from mockserver.loading.files import write_new
     from mockserver.loading.providers import load_provider
 
     contract = load_provider(spec, overlays).contract
-    document = contract.document
-    _say(f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations")
-    width = max(len(c.topic) for c in contract.conclusions)
-    for conclusion in contract.conclusions:
-        mark = " " if conclusion.certain else "?"
-        _say(f"{mark} {conclusion.topic:<{width}}  {conclusion.value}  ({conclusion.evidence})")
-    unsure = sum(not c.certain for c in contract.conclusions)
-    if unsure:
-        click.echo(f"{unsure} uncertain: declare them in `x-job` (an overlay can add it).")
+    if out == "-":
+        _say(inspection.as_overlay(contract).rstrip("\n"))
+    elif out is not None:
+        write_new(out, inspection.as_overlay(contract))
+        _say(f"wrote {out}: edit it, then serve with --overlay {out}")
+    elif as_json:
+        click.echo(json.dumps(inspection.as_data(contract), indent=2))
+    else:
+        for line in inspection.as_lines(contract):
+            _say(line)

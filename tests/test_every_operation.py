@@ -119,6 +119,7 @@ def test_operations_that_are_no_part_of_a_job_answer_validly(name: str) -> None:
     service = start(name)
     contract = service.provider.contract
     placed = {part.operation.name for resource in contract.resources for part in resource.operations}
+    placed |= {part.operation.name for collection in contract.collections for part in collection.operations}
     for operation in contract.document.operations:
         if operation.name not in placed:
             response = service.request(operation.method, operation.path)

@@ -450,23 +450,16 @@ def test_every_part_left_out_is_served_or_refused() -> None:
 
 SELF = {"$ref": "#/components/schemas/X"}
 WORKING: Mapping[str, Any] = {
+    "required twice": {"required": ["a", "a"]},
     "anything": {},
     "true": True,
     "a text that holds itself": {"type": "object", "properties": {"x": SELF}},
-    "one that must hold itself": {"type": "object", "required": ["x"], "properties": {"x": SELF}},
-    "ten that must hold themselves": {"required": [f"x{n}" for n in range(10)], "properties": dict.fromkeys([f"x{n}" for n in range(10)], SELF)},  # noqa: E501
     "a hundred that may hold themselves": {"type": "object", "properties": {f"x{n}": SELF for n in range(100)}},
     "a list of itself": {"type": "array", "items": SELF},
-    "a list of a hundred of itself": {"type": "array", "minItems": 100, "items": SELF},
     "a map of itself": {"type": "object", "additionalProperties": SELF},
-    "a very long text": {"type": "string", "minLength": 10**12},
-    "a very long list": {"type": "array", "minItems": 10**12, "items": {"type": "string"}},
     "a very large number": {"type": "integer", "minimum": 1e308},
-    "a number between nothing": {"type": "integer", "minimum": 10, "maximum": 1},
-    "a text and a number": {"allOf": [{"type": "string"}, {"type": "integer"}]},
     "nothing but null": {"oneOf": [{"type": "null"}]},
     "null": {"const": None},
-    "no value": {"type": "object", "properties": {"a": False}, "required": ["a"]},
     "a slow pattern": {"type": "string", "pattern": "^(a+)+$"},
     "a slow pattern that looks ahead": {"type": "string", "pattern": "^(?=a)(a+)+$"},
     "an example of another type": {"type": "integer", "example": {"a": [1]}},
@@ -476,6 +469,19 @@ WORKING: Mapping[str, Any] = {
     "examples in a map": {"type": "string", "examples": {"a": 1}},
     "a schema of its own": {"$id": "http://x/", "$schema": "http://nowhere/", "$anchor": "a b", "discriminator": 5},
 }  # fmt: skip
+UNSATISFIABLE: Mapping[str, Any] = {
+    "one that must hold itself": {"type": "object", "required": ["x"], "properties": {"x": SELF}},
+    "ten that must hold themselves": {
+        "required": [f"x{n}" for n in range(10)],
+        "properties": dict.fromkeys([f"x{n}" for n in range(10)], SELF),
+    },
+    "a list of a hundred of itself": {"type": "array", "minItems": 100, "items": SELF},
+    "a very long text": {"type": "string", "minLength": 10**12},
+    "a very long list": {"type": "array", "minItems": 10**12, "items": {"type": "string"}},
+    "a number between nothing": {"type": "integer", "minimum": 10, "maximum": 1},
+    "a text and a number": {"allOf": [{"type": "string"}, {"type": "integer"}]},
+    "no value": {"type": "object", "properties": {"a": False}, "required": ["a"]},
+}
 REFUSED: Mapping[str, Any] = {
     "a text": "x",
     "a number": 5,
@@ -495,7 +501,6 @@ REFUSED: Mapping[str, Any] = {
     "multiples of nothing": {"type": "integer", "multipleOf": 0},
     "an enumeration that is a text": {"enum": "x"},
     "required numbers": {"required": [1]},
-    "required twice": {"required": ["a", "a"]},
     "properties that are none": {"properties": {"a": 5}},
     "items that are a text": {"type": "array", "items": "x"},
     "additional properties that are a text": {"additionalProperties": "x"},
@@ -512,6 +517,14 @@ def test_strange_schemas_are_served(schema: Any, version: str) -> None:
     root = broken(extra(schema))
     root["openapi"] = version
     assert reason(root) == ""
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+@pytest.mark.parametrize("schema", UNSATISFIABLE.values(), ids=UNSATISFIABLE)
+def test_schemas_without_a_value_are_said_at_the_start(schema: Any, version: str) -> None:
+    root = broken(extra(schema))
+    root["openapi"] = version
+    assert re.search(r"(GET|POST) /(jobs|other).* no value is found that its schema allows", reason(root))
 
 
 @pytest.mark.parametrize("schema", REFUSED.values(), ids=REFUSED)

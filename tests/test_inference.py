@@ -9,7 +9,7 @@ from mockserver.errors import DeclarationError, NoJobError
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.lifecycle import State
-from mockserver.jobs.resource import Action, Contract, JobResource
+from mockserver.jobs.resource import Contract, JobResource, RecordAction
 from mockserver.loading.providers import bundled, bundled_names, load_profiles, load_provider, load_vocabulary
 from mockserver.openapi.document import Document
 from mockserver.provider import Provider
@@ -96,7 +96,8 @@ def test_bundled_contracts(name: str) -> None:
     assert sorted(part.action.value for part in video.operations) == sorted(ACTIONS[name])
     states = (State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED)
     assert [video.words.get(state) for state in states] == WORDS[name]
-    assert [r.name for r in contract.resources[1:]] == (["character"] if name == "openai" else [])
+    assert len(contract.resources) == 1
+    assert [c.name for c in contract.collections] == (["character"] if name == "openai" else [])
     unsure = [c.topic for c in contract.conclusions if not c.certain]
     assert unsure == (["video: state failed"] if name == "agicto-sora" else [])
 
@@ -120,9 +121,9 @@ def test_published_documents_of_one_operation_are_refused_with_the_reason(name: 
 
 def test_the_published_openai_document_is_enough_by_itself() -> None:
     provider = load_provider(str(bundled("specs") / "openai" / "openapi.yaml"))
-    video, character = provider.contract.resources
+    [video], [character] = provider.contract.resources, provider.contract.collections
     assert sorted(part.action.value for part in video.operations) == sorted(ACTIONS["openai"])
-    assert character.first(Action.CREATE)
+    assert character.first(RecordAction.CREATE)
     service = start(provider)
     job = service.post("/videos", json={"prompt": "x", "seconds": "8", "size": "1280x720", "model": "sora-2"}).json()
     service.clock.advance(LATER)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mockserver.jobs.lifecycle import MOVES, TERMINAL, State
 from mockserver.jobs.profile import Profile
-from mockserver.jobs.timeline import Timeline, draw_timeline, finished_timeline
+from mockserver.jobs.timeline import Timeline, draw_timeline
 
 spans = st.floats(0, 100_000, allow_nan=False)
 ranges = st.tuples(spans, spans).map(lambda pair: (min(pair), max(pair)))
@@ -98,7 +98,3 @@ def test_a_tick_lets_changes_show_only_on_its_grid(profile: Profile, seed: int, 
 def test_a_contract_without_a_word_for_failure_never_fails() -> None:
     profile = Profile((0, 1), (1, 2), failure_rate=1.0)
     assert draw_timeline(profile, Random(1), 0.0, can_fail=False).outcome is State.SUCCEEDED
-
-
-def test_a_plain_record_is_there_at_once() -> None:
-    assert finished_timeline(5.0).state_at(5.0) is State.SUCCEEDED

@@ -31,6 +31,8 @@ def as_type(word: Any, shape: Shape) -> Any:
     """A status word in the type of its field: a declared word is text, where the field may be a number."""
     if not isinstance(word, str):
         return word
+    if shape.types == ("boolean",):
+        return word == "true"
     is_number = "string" not in shape.types and "integer" in shape.types
     return int(word) if is_number and word.lstrip("-").isdigit() else word
 

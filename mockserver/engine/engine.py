@@ -66,6 +66,7 @@ class Engine:
             clock=clock,
             store=store,
             results=self._results,
+            media=media,
             policy=policy or KeyPolicy(contract.refused_keys),
             seed=f"{seed}/{provider.name}",
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
@@ -85,6 +86,7 @@ class Engine:
         )
         made._requests = self._requests
         made._context.randoms = self._context.randoms
+        made._context.records = self._context.records
         return made
 
     def examine(self) -> Iterator[Problem | None]:
@@ -92,13 +94,10 @@ class Engine:
         document = self.provider.contract.document
         for operation in document.operations:
             try:
-                compile_handler(operation, self._context)
-                RequestReader(document, operation).check()
-                self._refuser.check(operation)
+                self.check_operation(operation)
                 yield None
-            except Exception as error:  # a document can be wrong in more ways than can be named here
-                reason = str(error).removeprefix(f"{document.origin}: ") or type(error).__name__
-                yield Problem(f"{operation.name} cannot be served: {reason}", fatal=True)
+            except DocumentError as error:
+                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=True)
                 continue
             for place, schema, direction in schemas_of(operation):
                 try:
@@ -107,6 +106,19 @@ class Engine:
                     continue  # an answer whose schema is broken is made of its example
                 if why:
                     yield Problem(f"{operation.name}: {place} can never be valid: {why}.", fatal=False)
+    def check_operation(self, operation: Operation) -> None:
+        """Compile all that requests of one operation need, and draw its success answer where that is a sample.
+
+        Raises DocumentError with the operation, and for a schema that nothing is valid against with status and field.
+        """
+        document = self.provider.contract.document
+        try:
+            compile_handler(operation, self._context)
+            RequestReader(document, operation).check()
+            self._refuser.check(operation)
+        except Exception as error:  # a document can be wrong in more ways than can be named here
+            reason = str(error).removeprefix(f"{document.origin}: ") or type(error).__name__
+            raise DocumentError(f"{document.origin}: {operation.name} cannot be served: {reason}") from None
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""

@@ -13,19 +13,21 @@ from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
 from mockserver.engine.paging import Paging
+from mockserver.engine.preferences import read_preferences
+from mockserver.engine.records import Records, compile_record_act
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.rendering import compile_answer, compile_headers
-from mockserver.engine.results import ResultFacts
-from mockserver.engine.sampling import sample
+from mockserver.engine.results import Media, ResultFacts
 from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
+from mockserver.engine.stateless import Stateless
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
-from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource
-from mockserver.jobs.timeline import draw_timeline, finished_timeline
+from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation
+from mockserver.jobs.timeline import draw_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Answer, Operation, is_json
 from mockserver.stores.protocol import Store, StoreFull
@@ -49,6 +51,8 @@ class Context:
     policy: KeyPolicy
     seed: str
     poll_after_ms: int
+    media: Media | None = None
+    records: Records = field(default_factory=Records)
     randoms: dict[str, Random] = field(default_factory=dict)
 
     def random(self, owner: str) -> Random:
@@ -60,7 +64,7 @@ class Context:
             found = self.randoms[owner] = Random(f"{self.seed}/{owner}")
         return found
 
-    def media(self, request: Request, job: Job, media_type: str) -> Response:
+    def result_bytes(self, request: Request, job: Job, media_type: str) -> Response:
         """The result of a job as bytes of a media type."""
         if media_type.startswith("image/") and media_type != "image/*":
             return serve_bytes(request, self.results.still(job, media_type), media_type, f"{job.id}.{media_type[6:]}")
@@ -90,9 +94,13 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
     read = RequestReader(document, operation, fill=part is None or part.action is not Action.FOLLOW_UP).read
     act = _act(operation, context)
+    in_collection = any(p.operation.name == operation.name for c in context.contract.collections for p in c.operations)
+    prefer = _preferring(context, operation, act, part is None and not in_collection)
 
     def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
         owner = authorize(request)
+        if b"prefer" in request.headers:
+            return prefer(request, owner, read(request, path), request_id)
         return act(request, owner, read(request, path), request_id)
 
     return handle
@@ -136,11 +144,8 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
         id = make_id(random)
         if store.get(id) is not None:
             id = _free_id(make_id, random, store)
-        if resource.lifecycle:
-            suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
-            timeline = draw_timeline(suited, random, now, can_fail)
-        else:
-            timeline = finished_timeline(now)
+        suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
+        timeline = draw_timeline(suited, random, now, can_fail)
         job = Job(id, kind, owner, inputs, timeline, source)
         try:
             store.add(job, now)
@@ -190,7 +195,7 @@ def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperat
         if job.timeline.state_at(now) is not State.SUCCEEDED:
             return answer.about(job, now, request, request_id)
         if types:
-            return context.media(request, job, types[0])
+            return context.result_bytes(request, job, types[0])
         return result.about(job, now, request, request_id)
 
     return act
@@ -273,24 +278,54 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
 
 
 def _answer_with_sample(context: Context, operation: Operation) -> Act:
-    """An operation that is no part of a job: its example, or the plainest value that its schema allows."""
-    success = operation.success()
-    media = success.json_media() if success else None
-    status = _status(operation)
-    headers: RawHeaders = []
-    body = b""
-    if media:
-        document = context.contract.document
-        examples = document.examples(media[1])
-        body = orjson.dumps(examples[0] if examples else sample(document, media[1].get("schema")))
-        headers = [(b"content-type", media[0].encode())]
-    if status != 204:
-        headers.append((b"content-length", b"%d" % len(body)))
+    """An operation that is no part of a job: what its document says, or what is kept of its collection."""
+    stateless = _stateless(context, operation)
+    stateless.check()
+    for collection in context.contract.collections:
+        for part in collection.operations:
+            if part.operation.name == operation.name:
+                return _about_records(context, collection, part, stateless)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        return Response(status, [*headers], body)
+        return stateless.respond(request, given.body)
 
     return act
+
+
+def _about_records(context: Context, collection: Collection, part: RecordOperation, stateless: Stateless) -> Act:
+    work = compile_record_act(
+        context.contract, collection, part, stateless, context.records, context.random, context.clock.now
+    )
+
+    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        value = None if stateless.streams(given.body) else work(owner, given)
+        return stateless.respond(request, given.body) if value is None else stateless.respond_with(value)
+
+    return act
+
+
+def _stateless(context: Context, operation: Operation) -> Stateless:
+    contract = context.contract
+    own = (contract.headers.get("request-id", ""),)
+    return Stateless(
+        contract.document, contract.vocabulary, operation, seed=context.seed, media=context.media, own_headers=own
+    )
+
+
+def _preferring(context: Context, operation: Operation, act: Act, is_stateless: bool) -> Act:
+    """The same act for a request with preferences: what is asked for by code or example comes from the document."""
+    kept: list[Stateless] = []
+
+    def prefer(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+        wishes = read_preferences(request.headers[b"prefer"])
+        if wishes is None or not (is_stateless or wishes.code or wishes.example):
+            return act(request, owner, given, request_id)
+        if not kept:
+            kept.append(_stateless(context, operation))
+        turn = f"{context.random(owner).getrandbits(64)}" if wishes.dynamic else ""
+        return kept[0].respond(request, given.body, wishes, turn)
+
+    return prefer
 
 
 _ACTIONS: dict[Action, Callable[[Context, JobResource, JobOperation], Act]] = {
@@ -321,7 +356,7 @@ class _Answer:
         self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
         poll_header = context.contract.headers.get("poll-after", "")
         self._poll: RawHeaders = []
-        if poll_header and resource.lifecycle:
+        if poll_header:
             self._poll = [(poll_header.encode(), b"%d" % context.poll_after_ms)]
 
     def about(self, job: Job, now: float, request: Request, request_id: bytes) -> Response:

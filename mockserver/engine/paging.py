@@ -1,23 +1,29 @@
 """Pages of a list: by cursor or by page number, as the operation's parameters and answer have it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mockserver.engine.refusal import Refusal, Violation
-from mockserver.jobs.job import Job
 from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.openapi.document import Document, Operation
 from mockserver.openapi.schema import shape_of
-from mockserver.stores.protocol import Store
 
 MOST = 2**53  # what every JSON reader can hold of integers
 DEFAULT_SIZE = 20  # items on a page where the contract names no default
 
 
+class Listing(Protocol):
+    """What is listed: jobs of a store, records of a collection. They have an id, an owner and a kind."""
+
+    def get(self, id: str) -> Any: ...
+    def count(self, owner: str, kind: str) -> int: ...
+    def page(self, owner: str, kind: str, descending: bool, after: Any, skip: int, size: int) -> Sequence[Any]: ...
+
+
 class Page(NamedTuple):
     """Some jobs of a list, and how they lie in the whole. `number` counts from 1."""
 
-    jobs: Sequence[Job]
+    jobs: Sequence[Any]
     total: int
     number: int
     size: int
@@ -25,11 +31,11 @@ class Page(NamedTuple):
 
     @property
     def first_id(self) -> str | None:
-        return self.jobs[0].id if self.jobs else None
+        return str(self.jobs[0].id) if self.jobs else None
 
     @property
     def last_id(self) -> str | None:
-        return self.jobs[-1].id if self.jobs else None
+        return str(self.jobs[-1].id) if self.jobs else None
 
     @property
     def next(self) -> str | None:
@@ -61,7 +67,7 @@ class Paging:
                 usual = min(DEFAULT_SIZE, DEFAULT_SIZE if most is None else most)
                 self._default = _whole(shape.number("default") or usual, DEFAULT_SIZE)
 
-    def page(self, store: Store, owner: str, kind: str, query: Mapping[str, Any]) -> Page:
+    def page(self, store: Listing, owner: str, kind: str, query: Mapping[str, Any]) -> Page:
         """The page that a request asks for. Raises Refusal for a cursor that nobody was given."""
         size = _whole(query.get(self._size), self._default) if self._size else self._default
         descending = (

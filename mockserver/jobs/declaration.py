@@ -12,7 +12,8 @@ from mockserver.jobs.resource import Action, Pointer, RefusalRule
 from mockserver.openapi.document import pointer_tokens
 
 ROOT_KEYS = {"resources", "refusals", "codes", "headers"}
-SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.CANCEL, Action.DELETE}
+SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RESULT, Action.CANCEL,
+          Action.DELETE}  # fmt: skip
 RESOURCE_KEYS = {a.value for a in SINGLE} | {
     "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants", "only-in"}  # fmt: skip
 FOLLOW_UP_KEYS = {"sum", "source", "links-source"}

@@ -260,8 +260,8 @@ def _surroundings(
     if teller.nouns and nouns and (teller.nouns[-1] in nouns or nouns[-1] in teller.nouns):
         score += 1.2 if teller.nouns[-1] == nouns[-1] else 0.4
         why.append("paths about the same")
-    ours, theirs = ({plain(singular(step)) for step in path.split("/")} - vocabulary.filler for path in (made, read))
-    score += 0.7 if {w for w in ours & theirs if w and not _VERSION.match(w)} else 0.0
+    steps = [{plain(singular(step)) for step in path.split("/")} - vocabulary.filler for path in (made, read)]
+    score += 0.7 if {word for word in steps[0] & steps[1] if word and not _VERSION.match(word)} else 0.0
     if reader_schema and reader_schema == teller.schema_name:
         score += 3.0
         why.append("the same schema")

@@ -1,11 +1,12 @@
 """Reading a contract: the job resources of a document, inferred from the flow of ids and corrected by `x-job`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mockserver.errors import DeclarationError, DocumentError, NoJobError
+from mockserver.jobs.collections import find_collections
 from mockserver.jobs.declaration import Declaration, FollowUpDeclaration, ResourceDeclaration
 from mockserver.jobs.flow import (
     CERTAIN,
@@ -40,6 +41,7 @@ def read_contract(
     """The contract of a document. Raises NoJobError if it has no job, DeclarationError for a wrong `x-job`."""
     reading = _Reading(document, vocabulary, declaration, profiles)
     resources = reading.resources()
+    collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],
         "request-id": vocabulary.headers["request id"],
@@ -53,7 +55,8 @@ def read_contract(
         headers={name: header for name, header in headers.items() if header},
         refused_keys=vocabulary.refused_keys,
         vocabulary=vocabulary,
-        conclusions=tuple(reading.conclusions),
+        conclusions=(*reading.conclusions, *about_collections),
+        collections=collections,
     )
 
 
@@ -175,10 +178,6 @@ class _Reading:
             )
         if not found:
             raise NoJobError(self._why_no_job(bool(unread)))
-        found.extend(self._records([r.name for r in found]))
-        for operation in self.document.operations:
-            if operation.name not in self.placed:
-                self._note("operation", f"{operation.name}: no part of a job", "answers with its example")
         return tuple(found)
 
     def _release(self, resource: JobResource) -> None:
@@ -238,8 +237,8 @@ class _Reading:
             few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer
         ):  # what else would the ids be for
             for teller in lone:
-                if teller.is_brief and (flow := self._lone_flow(teller, orphans[0])):
-                    kinds.setdefault(orphans[0].operation.name, []).append((teller.operation, flow, ()))
+                if teller.is_brief and (lone_flow := self._lone_flow(teller, orphans[0])):
+                    kinds.setdefault(orphans[0].operation.name, []).append((teller.operation, lone_flow, ()))
         found = []
         for reader in readers:
             if reader.is_job:
@@ -375,7 +374,8 @@ class _Reading:
         jobs = [reader for reader in readers if reader.is_job]
         named = {plain(reader.places[0].pointer[-1]) for reader in jobs if reader.places}
         only = len(jobs) == 1 or (len(named) == 1 and not named & self.vocabulary.bare_ids)
-        flows, best_record, record = [], 0.0, ""
+        flows: list[tuple[float, _Reader, Flow]] = []
+        best_record, record = 0.0, ""
         made = bare(teller.operation.path)
         for reader in readers:
             related = few or teller.links or set(teller.nouns) & set(reader.nouns) or (
@@ -460,7 +460,8 @@ class _Reading:
         words = [w for w in collection_of(retrieve.path).split("/") if w and w != "{}"]
         for word in reversed(words[-1:]):
             noun = singular(word)
-            if plain(noun) not in self.vocabulary.filler and noun.isascii():
+            is_version = re.fullmatch(r"v\d+\w*", noun) is not None
+            if not is_version and plain(noun) not in self.vocabulary.filler and noun.isascii():
                 return noun
         for place in self._places(retrieve)[:1]:
             parts = [p for p in pieces(place.pointer[-1]) if p not in ("id", "uuid", "name")]
@@ -768,29 +769,6 @@ class _Reading:
             if pointer := find_reference(self.document, media.get("schema"), wanted):
                 return IdPlace("body", pointer)
         return None
-
-    def _records(self, taken: list[str]) -> Iterable[JobResource]:
-        """Plain records beside the jobs: made by POST on a path, read by GET below it, without a status."""
-        for operation in self._getters():
-            view = self._view(operation)
-            is_free = operation.name not in self.placed and bare(operation.path).endswith("}")
-            if not view or "id" not in view.fields or not is_free:
-                continue
-            collection = collection_of(operation.path)
-            posts = (o for o in self.document.operations if o.method == "POST" and bare(o.path) == collection)
-            maker = next((o for o in posts if o.name not in self.placed), None)
-            made = self._view(maker) if maker else None
-            if maker and made and "id" in made.fields:
-                name = self._free_name(singular(collection.rsplit("/", 1)[-1]), operation.path, taken)
-                taken.append(name)
-                place = IdPlace("path", (path_parameters(operation.path)[-1],))
-                reader = self._part_of(operation, Action.RETRIEVE, self._tell(operation), place)
-                parts = [
-                    self._place(name, reader, "reads a record"),
-                    self._place(name, self._part_of(maker, Action.CREATE, self._tell(maker), None), "makes a record"),
-                ]
-                id_format = self._id_format(name, parts)
-                yield JobResource(name, tuple(parts), {}, id_format, self.profiles["default"], lifecycle=False)
 
     def _place(
         self, name: str, part: JobOperation, evidence: str, sureness: float = 1.0,

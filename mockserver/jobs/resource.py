@@ -89,10 +89,9 @@ class JobOperation:
 class JobResource:
     """One kind of job.
 
-    `words` are the states that its contract can express; a resource without `lifecycle` is there at once and
-    for good (a plain record beside the jobs). `echo` maps fields of the answer to fields of the request where
-    their names differ; `only_in` lists the states in which a field appears, where that is fewer than its role says.
-    `id_text` is how answers write an id, where that is more than the id (`operations/{id}`); names of path
+    `words` are the states that its contract can express. `echo` maps fields of the answer to fields of the request
+    where their names differ; `only_in` lists the states in which a field appears, where that is fewer than its
+    role says. `id_text` is how answers write an id, where that is more than the id (`operations/{id}`); names of path
     parameters in braces are those of the request.
     """
 
@@ -101,13 +100,50 @@ class JobResource:
     words: Mapping[State, Any]
     id_format: str
     profile: Profile
-    lifecycle: bool = True
     echo: Mapping[Pointer, Pointer] = field(default_factory=dict)
     failure: Mapping[str, Any] = field(default_factory=dict)
     only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
     id_text: str = "{id}"
 
     def first(self, action: Action) -> JobOperation | None:
+        """The first operation with an action."""
+        return next((o for o in self.operations if o.action is action), None)
+
+
+class RecordAction(StrEnum):
+    """What an operation does to the records of a collection."""
+
+    CREATE = "create"
+    LIST = "list"
+    READ = "read"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOperation:
+    """One operation with the part that it plays for a collection.
+
+    `pointer` leads from the answer's body to the record (`('data', '*')`: each item of data), None where the answer
+    holds none; `id_field` is the record's field that holds its id.
+    """
+
+    operation: Operation
+    action: RecordAction
+    pointer: Pointer | None
+    id_field: str
+    id_place: IdPlace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Plain records beside the jobs: created, read, and there until they are deleted."""
+
+    name: str
+    operations: tuple[RecordOperation, ...]
+    id_format: str
+
+    def first(self, action: RecordAction) -> RecordOperation | None:
         """The first operation with an action."""
         return next((o for o in self.operations if o.action is action), None)
 
@@ -153,3 +189,4 @@ class Contract:
     refused_keys: tuple[str, ...]
     vocabulary: Vocabulary
     conclusions: tuple[Conclusion, ...]
+    collections: tuple[Collection, ...] = ()

@@ -98,8 +98,3 @@ def draw_timeline(profile: Profile, random: Random, created: float, can_fail: bo
         )
     expires = None if profile.expires_after is None else ended + profile.expires_after
     return Timeline(created, started, ended, _SUCCEEDED, ended, profile.progress_steps, expires)
-
-
-def finished_timeline(now: float) -> Timeline:
-    """The timeline of what has no life in time: it is there as soon as it is made."""
-    return Timeline(now, now, now, _SUCCEEDED, now)

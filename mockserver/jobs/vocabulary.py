@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from mockserver.jobs.lifecycle import State
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TABLES = ("roles", "error", "asset", "inputs", "paging", "envelope", "operations", "endings", "variants",
-           "answer headers")  # fmt: skip
+           "answer headers", "sample names", "faker", "streams")  # fmt: skip
 # Of several states that a word's parts mean these say most; else its last part does (`processing_completed`).
 _ENDS_BADLY = (State.FAILED, State.CANCELLED, State.EXPIRED)
 MAX_PARTS = 8  # of one word
@@ -50,6 +50,8 @@ class Vocabulary:
     ranks: Mapping[str, Mapping[str, Mapping[str, int]]]
     headers: Mapping[str, str]
     refused_keys: tuple[str, ...]
+    samples: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # made-up values by kind (`email`, `price`, …)
+    stream_ends: tuple[str, ...] = ()
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "Vocabulary":
@@ -72,6 +74,8 @@ class Vocabulary:
             },
             headers=dict(data["headers"]),
             refused_keys=tuple(data["refused keys"]),
+            samples={kind: tuple(values) for kind, values in data.get("sample values", {}).items()},
+            stream_ends=tuple(data.get("stream ends", ())),
         )
 
     def state(self, word: str) -> State | None:

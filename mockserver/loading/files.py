@@ -24,3 +24,17 @@ def read_bytes(path: Path) -> bytes:
     if not raw.strip():
         raise DocumentError(f"{label(path)}: the file is empty.")
     return raw
+
+
+def write_new(name: str, text: str) -> None:
+    """Write a text file. Raises DocumentError if there is one of this name already, or it cannot be written."""
+    try:
+        with Path(name).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise DocumentError(
+            f"{name}: exists already, and is not written over. To apply an overlay, use --apply {name}."
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DocumentError(f"{name}: cannot be written: {reason}.") from None

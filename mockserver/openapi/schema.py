@@ -362,6 +362,7 @@ class _Translation:
         if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
             del out["required"]
             return
+        out["required"] = [n for i, n in enumerate(out["required"]) if n not in out["required"][:i]]  # each once
         properties = node.get("properties")
         if isinstance(properties, dict):
             hidden = hidden | {n for n, p in properties.items() if is_hidden(self.document, p, self.is_request)}

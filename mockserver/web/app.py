@@ -69,6 +69,8 @@ class App(Starlette):
         engine, prefix, path = way
         raw_headers = scope["headers"]
         headers = dict(raw_headers)
+        if len(headers) < len(raw_headers) and b"prefer" in headers:  # a list may come in several lines (RFC 7240, 2)
+            headers[b"prefer"] = b", ".join(value for name, value in raw_headers if name == b"prefer")
         query = scope["query_string"].decode("latin-1")
         limits = self.limits
         body, form, response = b"", None, None

@@ -1,0 +1,514 @@
+"""Records of plain collections: what was created can be read, listed, changed and deleted.
+
+An answer about a record is a sample of its schema with the record's own fields put in, each only if it stays valid.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import orjson
+
+from mockserver.engine.conversion import as_type, converter, instant_writer
+from mockserver.engine.paging import Page, Paging
+from mockserver.engine.refusal import Refusal
+from mockserver.engine.sampling import Sampler
+from mockserver.engine.security import ANYONE
+from mockserver.engine.stateless import Stateless
+from mockserver.engine.validation import Inputs
+from mockserver.engine.wording import Wording
+from mockserver.errors import DocumentError
+from mockserver.form import UploadedFile
+from mockserver.jobs.identity import id_maker
+from mockserver.jobs.resource import Collection, Contract, Pointer, RecordAction, RecordOperation
+from mockserver.jobs.vocabulary import plain
+from mockserver.openapi.schema import Shape, Validator, shape_of
+
+MAX_RECORDS = 10_000  # of one provider; the oldest goes first
+MAX_BYTES = 256 << 20  # of all of them together
+MAX_RECORD = 1 << 20  # bytes of one; a field beyond it is not kept
+MAX_DRAWS = 100  # of an id
+Place = tuple[str, tuple[str, ...]]  # a collection, and the values of the path's parameters above it
+
+
+@dataclass(slots=True)
+class Record:
+    """One thing that was created. `fields` are as its answers show them; instants in seconds since the epoch."""
+
+    id: str
+    owner: str
+    kind: str
+    created: float
+    updated: float
+    fields: dict[str, Any]
+    size: int
+
+
+class Records:
+    """All records of one provider, by collection, owner and id, up to a maximum."""
+
+    def __init__(self, most: int = MAX_RECORDS, most_bytes: int = MAX_BYTES) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._all: dict[tuple[Place, str, str], Record] = {}  # oldest first
+        self._shelves: dict[tuple[Place, str], dict[str, Record]] = {}
+
+    def add(self, place: Place, record: Record) -> None:
+        """Keep a new record; the oldest make room."""
+        self._all[place, record.owner, record.id] = record
+        self._shelves.setdefault((place, record.owner), {})[record.id] = record
+        self._bytes += record.size
+        while len(self._all) > self._most or (self._bytes > self._most_bytes and len(self._all) > 1):
+            oldest_place, _, _ = next(iter(self._all))
+            self.remove(oldest_place, next(iter(self._all.values())))
+
+    def change(self, record: Record, fields: dict[str, Any], now: float) -> None:
+        """Give a record other fields."""
+        size = len(orjson.dumps(fields))
+        self._bytes += size - record.size
+        record.fields, record.updated, record.size = fields, now, size
+
+    def remove(self, place: Place, record: Record) -> None:
+        """Forget a record."""
+        del self._all[place, record.owner, record.id]
+        shelf = self._shelves[place, record.owner]
+        del shelf[record.id]
+        if not shelf:
+            del self._shelves[place, record.owner]
+        self._bytes -= record.size
+
+    def find(self, place: Place, owner: str, id: str) -> Record | None:
+        """The record of an id, if the owner has it; what nobody's key was asked for belongs to all."""
+        for whose in dict.fromkeys((owner, ANYONE)):
+            if found := self._shelves.get((place, whose), {}).get(id):
+                return found
+        if owner == ANYONE:
+            shelves = (shelf for (where, _), shelf in self._shelves.items() if where == place)
+            return next((shelf[id] for shelf in shelves if id in shelf), None)
+        return None
+
+    def shelf(self, place: Place, owner: str) -> Mapping[str, Record]:
+        """The records of one owner, oldest first."""
+        return self._shelves.get((place, owner), {})
+
+
+class _Listed:
+    """The records of one owner as pages are cut from them."""
+
+    def __init__(self, shelf: Mapping[str, Record]) -> None:
+        self._shelf = shelf
+
+    def get(self, id: str) -> Record | None:
+        return self._shelf.get(id)
+
+    def count(self, owner: str, kind: str) -> int:
+        return len(self._shelf)
+
+    def page(
+        self, owner: str, kind: str, descending: bool, after: Record | None, skip: int, size: int
+    ) -> Sequence[Record]:
+        records = list(self._shelf.values())
+        if descending:
+            records.reverse()
+        start = records.index(after) + 1 if after is not None else 0
+        return records[start + skip : start + skip + size]
+
+
+class RecordAnswer:
+    """The answer of one operation about records."""
+
+    def __init__(self, contract: Contract, collection: Collection, part: RecordOperation, stateless: Stateless) -> None:
+        self._vocabulary = contract.vocabulary
+        self._document = contract.document
+        self._part = part
+        self._pointer = part.pointer
+        self._whole = stateless.base()
+        self._accepts: Callable[[Any], bool] = lambda value: True
+        self._record: dict[str, Any] = {}
+        self._shape = shape_of(contract.document, {})
+        self.id_shape = self._shape
+        answer = part.operation.success()
+        media = answer.json_media() if answer else None
+        if media is None or "schema" not in media[1] or part.pointer is None:
+            self._pointer = None
+        else:
+            self._accepts = Validator(contract.document, media[1]["schema"], "response").is_valid
+            self._shape = self._shape_at(media[1]["schema"], part.pointer)
+            self.id_shape = shape_of(contract.document, self._shape.properties.get(part.id_field, {}))
+            found = _dig(self._whole, part.pointer)
+            if not isinstance(found, dict):  # the example's list is empty, or it has null there
+                found = self._sampled(part.pointer)
+            self._record = found
+        self._names = {plain(name): name for name in reversed(list(self._shape.properties))}
+        self._askable = _request_fields(contract, collection)
+        wording = Wording(contract.vocabulary)
+        self._kinds = {name: wording.kind(name) for name in self._shape.properties}
+        shapes = {name: shape_of(contract.document, sub) for name, sub in self._shape.properties.items()}
+        self._instants = {
+            name: (kind, instant_writer(shapes[name]))
+            for name, kind in self._kinds.items()
+            if kind in ("created", "updated") and not shapes[name].is_object
+        }
+
+        # What is worked out of the record each time and not kept with it.
+        self.own = {part.id_field, *self._instants}
+
+    @property
+    def holds_record(self) -> bool:
+        """Whether the answer shows a record at all."""
+        return self._pointer is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it shows all of a record, not just that it was deleted."""
+        said = (self._vocabulary.rank("envelope", "deleted", name) is not None for name in self._shape.properties)
+        return self.holds_record and not any(said)
+
+    def _shape_at(self, schema: Any, pointer: Pointer) -> Shape:
+        shape = shape_of(self._document, schema)
+        for token in pointer:
+            shape = shape_of(self._document, shape.items if token == "*" else shape.properties.get(token, {}))
+        return shape
+
+    def _sampled(self, pointer: Pointer) -> dict[str, Any]:
+        try:
+            made = Sampler(self._document, self._shape.node, vocabulary=self._vocabulary, seed="/".join(pointer)).draw()
+        except DocumentError:
+            return {}
+        return made if isinstance(made, dict) else {}
+
+    def is_valid(self, record: dict[str, Any]) -> bool:
+        """Whether the answer may hold this record."""
+        assert self._pointer is not None
+        return self._accepts(_put(self._whole, self._pointer, record))
+
+    def shows_id(self, id: str) -> bool:
+        """Whether the answer may hold a record of this id."""
+        return self.is_valid({**self._record, self._part.id_field: as_type(id, self.id_shape)})
+
+    def record(self, record: Record, parents: Mapping[str, Any], file: UploadedFile | None = None) -> dict[str, Any]:
+        """The record as this answer shows it; `file` is what was uploaded with it."""
+        values: dict[str, Any] = {}
+        for name, value in record.fields.items():
+            target = name if name in self._shape.properties else self._names.get(plain(name))
+            if target is None and not self._shape.properties:
+                target = name
+            if target is not None:
+                values[target] = value
+        for name, value in parents.items():
+            if target := self._names.get(plain(name)):
+                values[target] = as_type(str(value), shape_of(self._document, self._shape.properties[target]))
+        if file is not None:
+            about = {"file name": file.filename, "bytes": file.size, "media type": file.content_type}
+            values.update((n, about[k]) for n, k in self._kinds.items() if k in about and n not in record.fields)
+        for name, (kind, write) in self._instants.items():
+            values[name] = write(record.created if kind == "created" else record.updated)
+        if self._part.id_field:
+            values[self._part.id_field] = as_type(record.id, self.id_shape)
+        return self._fitted(values)
+
+    def _fitted(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The sample with these values in it, as far as they are valid there.
+
+        What a request could have said and did not is not made up: it is left out, or null, where it may be.
+        """
+        silent = [name for name in self._record if plain(name) in self._askable and name not in values]
+        bare = {name: value for name, value in self._record.items() if name not in silent}
+        for name in silent:
+            if (default := self._askable[plain(name)]) is not None:
+                bare[name] = default
+        whole = {**bare, **values}
+        if self.is_valid(whole):
+            return whole
+        out = dict(self._record)
+        for name in reversed(values):  # what was put in last matters most: the id, then the times
+            out = next((each for each in self._with(out, name, values[name]) if self.is_valid(each)), out)
+        for name in silent:
+            without = {key: value for key, value in out.items() if key != name}
+            for candidate in (without, {**out, name: None}):
+                if self.is_valid(candidate):
+                    out = candidate
+                    break
+        return out
+
+    def _with(self, record: dict[str, Any], name: str, value: Any) -> Iterator[dict[str, Any]]:
+        """A record with a field of this value, as near to it as may be: whole, completed, converted, or without it."""
+        yield {**record, name: value}
+        known = record.get(name)
+        if isinstance(value, dict) and isinstance(known, dict):
+            yield {**record, name: {**known, **value}}
+        if name in self._shape.properties and value is not None:
+            convert, _ = converter(shape_of(self._document, self._shape.properties[name]))
+            yield {**record, name: convert(value)}
+        yield {key: inner for key, inner in record.items() if key != name}
+
+    def about(self, shown: dict[str, Any]) -> Any:
+        """The whole answer about one record."""
+        assert self._pointer is not None
+        out = _put(self._whole, self._pointer, shown)
+        return out if self._accepts(out) else self._whole
+
+    def deleted(self, id: str) -> Any:
+        """The whole answer about a record that is gone."""
+        if not isinstance(self._whole, dict):
+            return self._whole
+        out = dict(self._whole)
+        said: dict[str, Any] = {}
+        answer = self._part.operation.success()
+        media = answer.json_media() if answer else None
+        shape = self._shape_at(media[1].get("schema") if media else None, ())
+        for name, sub in shape.properties.items():
+            inner = shape_of(self._document, sub)
+            if name == self._part.id_field:
+                said[name] = as_type(id, inner)
+            elif self._vocabulary.rank("envelope", "deleted", name) is not None and "boolean" in inner.types:
+                said[name] = True
+        for name, value in said.items():
+            if self._accepts({**out, name: value}):
+                out[name] = value
+        return out
+
+    def page(self, page: Page, parents: Mapping[str, Any]) -> Any:
+        """The whole answer about a page of records."""
+        assert self._pointer is not None
+        items = [self.record(record, parents) for record in page.jobs]
+        way = self._pointer[: self._pointer.index("*")]
+        out = _put(self._whole, way, items)
+        facts: dict[str, Any] = {
+            "first id": page.first_id,
+            "last id": page.last_id,
+            "has more": page.has_more,
+            "next": page.next,
+            "total": page.total,
+            "pages": page.pages,
+            "page number": page.number,
+            "page size": page.size,
+        }
+        for depth in range(len(way) + 1):  # round the list, level by level
+            holder = _dig(out, way[:depth])
+            if not isinstance(holder, dict):
+                break
+            for name in holder:
+                if depth < len(way) and name == way[depth]:
+                    continue
+                role = next((r for r in facts if self._vocabulary.rank("paging", r, name) is not None), None)
+                if role is None:
+                    continue
+                changed = _put(out, way[:depth], {**_dig(out, way[:depth]), name: facts[role]})
+                less = {key: value for key, value in _dig(out, way[:depth]).items() if key != name}
+                for candidate in (changed, _put(out, way[:depth], less)) if facts[role] is None else (changed,):
+                    if self._accepts(candidate):
+                        out = candidate
+                        break
+        return out if self._accepts(out) else self._whole
+
+
+def compile_record_act(
+    contract: Contract,
+    collection: Collection,
+    part: RecordOperation,
+    stateless: Stateless,
+    records: Records,
+    random_of: Callable[[str], Random],
+    now: Callable[[], float],
+) -> Callable[[str, Inputs], Any]:
+    """What an operation does to records: a function of owner and inputs that gives the answer's JSON value.
+
+    It gives None where the answer holds no JSON. Raises Refusal.
+    """
+    answer = RecordAnswer(contract, collection, part, stateless)
+    own = part.id_place.pointer[0] if part.id_place and part.id_place.place == "path" else ""
+    above = [name for name in _parameters(part.operation.path) if name != own]
+    kind = collection.name
+
+    def place_of(given: Inputs) -> Place:
+        return kind, tuple(str(given.path.get(name)) for name in above)
+
+    def parents_of(given: Inputs) -> dict[str, Any]:
+        return {name: given.path.get(name) for name in above}
+
+    def owned(owner: str, given: Inputs) -> Record:
+        assert part.id_place is not None
+        holder = given.path if part.id_place.place == "path" else given.body if isinstance(given.body, dict) else {}
+        id = str(holder.get(part.id_place.pointer[0]))
+        if (found := records.find(place_of(given), owner, id)) is None:
+            message = (
+                f"No {kind} with the id '{id[:100]}' was found: none was created with this key, or it was deleted."
+            )
+            raise Refusal("not_found", message, id=id)
+        return found
+
+    def shown(record: Record, given: Inputs) -> Any:
+        return answer.about(answer.record(record, parents_of(given))) if answer.holds_record else None
+
+    if part.action is RecordAction.CREATE:
+        make_id = _ids(contract, collection, answer)
+        id_names = _settable_ids(contract, part)
+
+        def create(owner: str, given: Inputs) -> Any:
+            place, random, at = place_of(given), random_of(owner), now()
+            fields = _kept(given.body)
+            chosen = next((fields[name] for name in id_names if isinstance(fields.get(name), (str, int))), None)
+            if chosen is not None:
+                id = str(chosen)
+                if records.find(place, owner, id) is not None:
+                    raise Refusal("conflict", f"There is a {kind} with the id '{id[:100]}' already.", id=id)
+            else:
+                draws = (make_id(random) for _ in range(MAX_DRAWS))
+                free = next((drawn for drawn in draws if records.find(place, owner, drawn) is None), None)
+                if free is None:
+                    raise Refusal("too_many_jobs", "No id of the contract's format is free.")
+                id = free
+            record = Record(id, owner, kind, at, at, fields, 0)
+            body = given.body if isinstance(given.body, dict) else {}
+            file = next((value for value in body.values() if isinstance(value, UploadedFile)), None)
+            made = answer.record(record, parents_of(given), file)
+            record.fields = {**{name: value for name, value in made.items() if name not in answer.own}, **fields}
+            record.size = len(orjson.dumps(record.fields))
+            records.add(place, record)
+            return answer.about(made)
+
+        return create
+
+    if part.action is RecordAction.LIST:
+        paging = Paging(contract.document, contract.vocabulary, part.operation)
+
+        def listed(owner: str, given: Inputs) -> Any:
+            shelf = _Listed(records.shelf(place_of(given), owner))
+            return answer.page(paging.page(shelf, owner, kind, given.query), parents_of(given))
+
+        return listed
+
+    if part.action is RecordAction.UPDATE:
+        replaced = _body_fields(contract, part) if part.operation.method == "PUT" else frozenset()
+
+        def update(owner: str, given: Inputs) -> Any:
+            record = owned(owner, given)
+            ids = {plain(part.id_field), *(plain(n) for n in (part.id_place.pointer if part.id_place else ()))}
+            changes = {name: value for name, value in _kept(given.body).items() if plain(name) not in ids}
+            fields = {n: v for n, v in record.fields.items() if plain(n) not in replaced or n in changes}
+            records.change(record, {**fields, **changes}, now())
+            return shown(record, given)
+
+        return update
+
+    if part.action is RecordAction.DELETE:
+
+        def delete(owner: str, given: Inputs) -> Any:
+            record = owned(owner, given)
+            value = shown(record, given) if answer.is_full else answer.deleted(record.id)
+            records.remove(place_of(given), record)
+            return value
+
+        return delete
+    return lambda owner, given: shown(owned(owner, given), given)
+
+
+def _ids(contract: Contract, collection: Collection, answer: RecordAnswer) -> Callable[[Random], str]:
+    """A function that draws ids: of the concluded format, or of a schema, whichever every schema allows."""
+    document = contract.document
+    schemas = []
+    for part in collection.operations:
+        if part.id_place and part.id_place.place == "path":
+            name = part.id_place.pointer[0]
+            schemas += [p.schema for p in part.operation.parameters if p.place == "path" and p.name == name]
+    checks = [(shape_of(document, schema), Validator(document, schema, "request")) for schema in schemas]
+
+    def suits(id: str) -> bool:
+        return answer.shows_id(id) and all(check.is_valid(as_type(id, shape)) for shape, check in checks)
+
+    def drawn(schema: Any) -> Callable[[Random], str]:
+        sampler = Sampler(document, schema, vocabulary=contract.vocabulary, name="id")
+        return lambda random: str(sampler.draw(f"{random.getrandbits(64)}"))
+
+    usual = id_maker(collection.id_format)
+    for make in (usual, drawn(answer.id_shape.node), *map(drawn, schemas)):
+        try:
+            if all(suits(make(Random(f"{collection.name}/{number}"))) for number in range(3)):
+                return make
+        except DocumentError:
+            continue
+    return usual
+
+
+def _settable_ids(contract: Contract, part: RecordOperation) -> list[str]:
+    """Fields of a create's request by which a client may choose the id."""
+    found = []
+    for media in part.operation.body.values():
+        for name, sub in shape_of(contract.document, media.get("schema")).properties.items():
+            inner = shape_of(contract.document, sub)
+            if plain(name) == plain(part.id_field) and inner.get("readOnly") is not True:
+                found.append(name)
+    return found
+
+
+def _request_fields(contract: Contract, collection: Collection) -> dict[str, Any]:
+    """What requests can say of a record, by plain name, with the default that the contract gives."""
+    out: dict[str, Any] = {}
+    for part in collection.operations:
+        if part.action in (RecordAction.CREATE, RecordAction.UPDATE):
+            for media in part.operation.body.values():
+                shape = shape_of(contract.document, media.get("schema"))
+                for name, sub in (pair for form in (shape, *shape.branches) for pair in form.properties.items()):
+                    inner = shape_of(contract.document, sub)
+                    if inner.get("readOnly") is not True:
+                        out.setdefault(plain(name), inner.get("default"))
+    return out
+
+
+def _body_fields(contract: Contract, part: RecordOperation) -> frozenset[str]:
+    bodies = part.operation.body.values()
+    return frozenset(plain(n) for m in bodies for n in shape_of(contract.document, m.get("schema")).properties)
+
+
+def _kept(body: Any) -> dict[str, Any]:
+    """The fields of a request that are kept: no files, and not more than a record may have."""
+    out: dict[str, Any] = {}
+    room = MAX_RECORD
+    for name, value in body.items() if isinstance(body, dict) else ():
+        value = _without_files(value)
+        if value is _FILE or (isinstance(value, str) and len(value) > room):
+            continue
+        room -= len(orjson.dumps(value))
+        if room >= 0:
+            out[str(name)] = value
+    return out
+
+
+_FILE: Any = object()
+
+
+def _without_files(value: Any) -> Any:
+    if isinstance(value, UploadedFile):
+        return _FILE
+    if isinstance(value, list):
+        return [inner for item in value if (inner := _without_files(item)) is not _FILE] or ([] if not value else _FILE)
+    if isinstance(value, dict):
+        return {key: inner for key, item in value.items() if (inner := _without_files(item)) is not _FILE}
+    return value
+
+
+def _parameters(path: str) -> Iterator[str]:
+    return (piece.split("}")[0] for piece in path.split("{")[1:])
+
+
+def _dig(value: Any, pointer: Pointer) -> Any:
+    for token in pointer:
+        if token == "*":
+            value = value[0] if isinstance(value, list) and value else None
+        else:
+            value = value.get(token) if isinstance(value, dict) else None
+    return value
+
+
+def _put(value: Any, pointer: Pointer, inner: Any) -> Any:
+    """A copy of a value with another one at a place; `*` is a list of just that one."""
+    if not pointer:
+        return inner
+    token, *rest = pointer
+    if token == "*":
+        return [_put(value[0] if isinstance(value, list) and value else {}, tuple(rest), inner)]
+    known = value if isinstance(value, dict) else {}
+    return {**known, token: _put(known.get(token), tuple(rest), inner)}
