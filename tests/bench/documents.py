@@ -112,7 +112,7 @@ def _thing(number: int) -> Node:
     properties: Node = {}
     for place in range(30):
         name = f"{WORDS[place % len(WORDS)]}_{place}"
-        if place % 10 == 9:
+        if place % 15 == 14:  # two others: fifteen objects within four levels, as in large published documents
             properties[name] = {"$ref": f"#/components/schemas/Thing{(number * 7 + place) % 600}"}
         elif place % 3:
             properties[name] = {"type": "string", "description": f"The {name} of this thing.", "examples": ["x"]}
