@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ def main() -> None:
     type=click.IntRange(0),
     help="What clients are told to wait between polls [default: 1000 / speed].",
 )
+@click.option("--reload", is_flag=True, help="Take up changes of the document and its overlays; jobs are kept.")
 @click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
 @_with_clear_errors
 def serve(
@@ -87,15 +88,17 @@ def serve(
     public_url: str,
     poll_after_ms: int | None,
     max_jobs: int,
+    reload: bool,
 ) -> None:
     """Serve all bundled providers, each below its own prefix, or one SPEC at the root.
 
     SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
     Several are served below their names.
     """
-    from mockserver.loading.providers import bundled_names, load_provider
+    from mockserver.loading.providers import bundled_names, load
     from mockserver.realtime import fresh_seed
-    from mockserver.web.server import Settings, build_app, open_socket
+    from mockserver.web.background import Background
+    from mockserver.web.server import Settings, build_app, open_socket, renew, while_starting
     from mockserver.web.server import serve as run
 
     if isnan(speed):
@@ -103,8 +106,10 @@ def serve(
     names = spec or tuple(bundled_names())
     if overlays and len(names) > 1:
         raise click.UsageError("--overlay needs exactly one SPEC, so that it is clear which document it changes.")
-    loaded = [load_provider(name, overlays) for name in names]
-    providers = {"" if len(spec) == 1 else p.name: p for p in loaded}
+    while_starting()
+    loaded = [load(name, overlays) for name in names]
+    prefixes = ["" if len(spec) == 1 else each.provider.name for each in loaded]
+    providers = {prefix: each.provider for prefix, each in zip(prefixes, loaded, strict=True)}
     if len(providers) < len(loaded):
         raise click.UsageError(
             "Two of these documents have the same name; serve them from folders with names of their own."
@@ -118,6 +123,13 @@ def serve(
     settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)
     sock = open_socket(host, port)
     app = build_app(providers, settings)
+    background = Background(
+        dict(zip(prefixes, loaded, strict=True)),
+        complain=partial(_say, err=True),
+        tell=_say,
+        take_up=(lambda prefix, provider: renew(app, prefix, provider, settings)) if reload else None,
+        specs={prefix: (name, overlays) for prefix, name in zip(prefixes, names, strict=True)},
+    )
 
     def ready() -> None:
         _announce(providers, _address(host, sock.getsockname()[1]))
@@ -127,8 +139,9 @@ def serve(
         click.echo(f"seed {seed}{repeat}{pace}{links}; Ctrl-C stops")
         if host not in ("127.0.0.1", "localhost", "::1"):
             click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
+        background.start()
 
-    run(app, sock, ready)
+    run(app, sock, ready, background.stop)
     click.echo("stopped")
 
 

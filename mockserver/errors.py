@@ -9,6 +9,15 @@ MockserverError
 Each message is one sentence a line: which file or field, what was found, what was expected, what to do.
 """
 
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """What is wrong with one operation of a document; `fatal`: it cannot be served at all."""
+
+    text: str
+    fatal: bool
+
 
 class MockserverError(Exception):
     """Anything that the user can mend; the command line prints its text and exits with 2."""

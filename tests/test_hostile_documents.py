@@ -208,7 +208,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "one anchor twice": ("a: &x 1\nb: &x 2\n", "line 2, column 4: found duplicate anchor"),
     "another version of YAML": ("%YAML 9.9\n---\na: 1\n", "incompatible YAML"),
     "numbers as keys": ("1: 2\ntrue: 3\n", "no `openapi` field"),
-    "Swagger": ("swagger: '2.0'\n", "this is Swagger 2.0"),
+    "Swagger": ("swagger: '1.2'\n", "this is Swagger 1.2"),
     "a version to come": ("openapi: 4.0.0\n", "`openapi` is '4.0.0'"),
     "a version of its own": ("openapi: 3.0abc\n", "`openapi` is '3.0abc'"),
     "a version in a list": ("openapi: [3.0.0]\n", "`openapi` is"),
@@ -235,7 +235,7 @@ def test_files_that_hold_no_document(content: str | bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [('{"openapi": "3.1.0",}', "trailing comma"), ('{"openapi": "3.1.0" /**/}', "column 21"), ('{"a', "unexpected end"),
-     ('{"a": NaN}', "broken JSON"), ('{"a": "\\ud800"}', "surrogate"), ("[" * 100_000, "depth limit"),
+     ('{"a": NaN}', "broken JSON"), ("[" * 100_000, "depth limit"),
      ("[" * 500 + "]" * 500, "nested too deeply"), ('{"a":' * 100_000 + "1" + "}" * 100_000, "depth limit")],
 )  # fmt: skip
 def test_broken_json(content: str, words: str) -> None:

@@ -92,7 +92,7 @@ def test_keys_are_text_and_aliases_and_merges_are_written_out(tmp_path: Path) ->
         ("", "the file is empty"),
         ("just text", "expected an OpenAPI document"),
         ("- 1\n", "expected an OpenAPI document"),
-        ("swagger: '2.0'\n", "this is Swagger 2.0"),
+        ("swagger: '1.2'\n", "this is Swagger 1.2"),
         ("openapi: 4.0.0\n", "`openapi` is '4.0.0'"),
         ("title: x\n", "no `openapi` field"),
         ("openapi: 3.0.3\npaths: [a]\n", "`paths` is a list"),

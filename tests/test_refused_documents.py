@@ -33,7 +33,7 @@ REFUSED = {
     "a file outside": (f"{HEAD}paths: {{/a: {{$ref: '../../secret.yaml'}}}}\n", "leads out of the document's folder"),
     "broken YAML": (f"{HEAD}paths: [\n", "broken YAML at line"),
     "no OpenAPI": ("a: 1\n", "not an OpenAPI document"),
-    "Swagger 2": ("swagger: '2.0'\n", "OpenAPI 3.0 or 3.1 is expected"),
+    "Swagger 1": ("swagger: '1.2'\n", "OpenAPI 3 or Swagger 2.0 is expected"),
     "nothing": ("", "the file is empty"),
     "no job": (f"{HEAD}paths: {{/a: {{get: {{responses: {{}}}}}}}}\n", "no asynchronous job found"),
 }

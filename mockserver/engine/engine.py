@@ -3,7 +3,7 @@
 A request is routed, authorized, validated, acted on and rendered, in this order; each step may refuse.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from mockserver.clock import Clock
@@ -15,8 +15,9 @@ from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
 from mockserver.engine.validation import RequestReader
-from mockserver.errors import DocumentError
+from mockserver.errors import DocumentError, Problem
 from mockserver.message import RawHeaders, Request, Response
+from mockserver.openapi.contradictions import contradiction, schemas_of
 from mockserver.openapi.document import Operation
 from mockserver.provider import Provider
 from mockserver.stores.protocol import Store
@@ -49,11 +50,14 @@ class Engine:
         self.provider = provider
         self._clock = clock
         self._store = store
+        self._media = media
+        self._seed = seed
+        self._poll_after_ms = poll_after_ms
         self._on_error = on_error
         self._router = Router(contract.document.operations, contract.document.base_path)
         self._refuser = Refuser(contract)
         self._results = ResultFacts(contract.vocabulary, media)
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[int, Handler] = {}  # by the identity of the operation: names may stand twice
         self._ways: dict[tuple[str, str], _Way] = {}
         self._request_id_header = contract.headers.get("request-id", "").encode()
         self._requests = 0
@@ -68,11 +72,40 @@ class Engine:
             poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
         )
 
-    def check(self) -> None:
-        """Compile all that requests compile when they first need it. Raises DocumentError for what cannot be served."""
-        for operation in self.provider.contract.document.operations:
-            self.check_operation(operation)
+    def renewed(self, provider: Provider, policy: KeyPolicy) -> "Engine":
+        """An engine of the changed contract that goes on where this one is: the same jobs, clock and generators."""
+        made = Engine(
+            provider,
+            self._clock,
+            self._store,
+            self._media,
+            seed=self._seed,
+            policy=policy,
+            poll_after_ms=self._poll_after_ms,
+            on_error=self._on_error,
+        )
+        made._requests = self._requests
+        made._context.randoms = self._context.randoms
+        made._context.records = self._context.records
+        return made
 
+    def examine(self) -> Iterator[Problem | None]:
+        """Compile all that requests compile when they first need it: what is wrong with each operation, or None."""
+        document = self.provider.contract.document
+        for operation in document.operations:
+            try:
+                self.check_operation(operation)
+                yield None
+            except DocumentError as error:
+                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=True)
+                continue
+            for place, schema, direction in schemas_of(operation):
+                try:
+                    why = contradiction(document, schema, direction)
+                except DocumentError:
+                    continue  # an answer whose schema is broken is made of its example
+                if why:
+                    yield Problem(f"{operation.name}: {place} can never be valid: {why}.", fatal=False)
     def check_operation(self, operation: Operation) -> None:
         """Compile all that requests of one operation need, and draw its success answer where that is a sample.
 
@@ -100,6 +133,11 @@ class Engine:
             response = answered.response
         except Refusal as refusal:
             response = self._refused(refusal, operation, request_id)
+        except DocumentError as error:  # said at start-up, or soon after
+            name = operation.name if operation else f"{request.method} {request.path[:200]}"
+            reason = str(error).removeprefix(f"{self.provider.contract.document.origin}: ")
+            text = f"{name} cannot be served by the simulator: {reason}"
+            response = self._refused(Refusal("internal", text), operation, request_id)
         except Exception as error:
             if self._on_error:
                 self._on_error(error, request)
@@ -133,9 +171,9 @@ class Engine:
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         route, values = self._route(request)
         operation = route.operation
-        handler = self._handlers.get(operation.name)
+        handler = self._handlers.get(id(operation))
         if handler is None:
-            handler = self._handlers[operation.name] = compile_handler(operation, self._context)
+            handler = self._handlers[id(operation)] = compile_handler(operation, self._context)
         if len(self._ways) >= MAX_WAYS:
             self._ways.clear()
         way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from mockserver.openapi.document import Operation
 
+MAX_REST = 2048  # characters that a value with slashes and what follows it may have
 _PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
@@ -26,10 +27,11 @@ class _Segment:
     any: "_Segment | None" = None
     patterns: list[tuple[re.Pattern[str], "_Segment"]] = field(default_factory=list)
     routes: dict[str, Route] = field(default_factory=dict)
+    rests: list[tuple[re.Pattern[str], "_Segment"]] = field(default_factory=list)
 
 
 class Router:
-    """Finds the routes of a path. Literal segments win over parameters, as OpenAPI asks.
+    """Finds the routes of a path. Literal segments win over parameters, as OpenAPI asks; what may hold slashes is last.
 
     Paths answer with and without `base_path`, the path of the document's server.
     """
@@ -42,6 +44,10 @@ class Router:
 
     def _add(self, operation: Operation) -> None:
         place = self._root
+        wide = {p.name: p.segments for p in operation.parameters if p.segments and "{" + p.name + "}" in operation.path}
+        if wide:
+            self._add_wide(operation, wide)
+            return
         for segment in operation.path.rstrip("/").split("/")[1:] or [""]:
             if "{" not in segment:
                 place = place.literals.setdefault(segment, _Segment())
@@ -51,6 +57,25 @@ class Router:
             else:
                 place = _pattern_way(place, segment)
         place.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
+
+    def _add_wide(self, operation: Operation, wide: dict[str, str]) -> None:
+        """An operation with a parameter whose value holds slashes: a pattern for all after the plain segments."""
+        place = self._root
+        segments = operation.path.rstrip("/").split("/")[1:]
+        while segments and "{" not in segments[0]:
+            place = place.literals.setdefault(segments.pop(0), _Segment())
+        pieces = _PARAMETER.split("/".join(segments))
+        text = "".join(re.escape(p) if i % 2 == 0 else f"({_wide(wide.get(p, '*'))})" for i, p in enumerate(pieces))
+        pattern = re.compile(text)
+        way = next((way for known, way in place.rests if known.pattern == pattern.pattern), None)
+        if way is None:
+            way = _Segment()
+            place.rests.append((pattern, way))
+            # The most literal text first: `{name}:cancel` before `{name}`, `operations/*` before `**`.
+            place.rests.sort(
+                key=lambda each: (-len(each[0].pattern.replace(_ANY, "").replace(_ONE, "")), each[0].pattern)
+            )
+        way.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
 
     def find(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
         """The routes of a percent-encoded path by method, with the decoded values of its parameters, or None."""
@@ -64,6 +89,15 @@ class Router:
         values: list[str] = []
         place = _descend(self._root, path.split("/"), 1, values)
         return (place.routes, values) if place else None
+
+
+_ONE, _ANY = "[^/]+", ".+"
+
+
+def _wide(segments: str) -> str:
+    """The pattern of a value such as `operations/*`: `*` is one segment, `**` any number of them."""
+    pieces = re.split(r"(\*\*|\*)", segments)
+    return "".join({"*": _ONE, "**": _ANY}.get(piece, re.escape(piece)) for piece in pieces)
 
 
 def _pattern_way(place: _Segment, segment: str) -> _Segment:
@@ -98,4 +132,14 @@ def _descend(place: _Segment, segments: list[str], index: int, values: list[str]
         if found := _descend(place.any, segments, index + 1, values):
             return found
         del values[kept:]
+    return _rest(place, segments[index:], values) if place.rests else None
+
+
+def _rest(place: _Segment, segments: list[str], values: list[str]) -> _Segment | None:
+    """What begins with a value that may hold slashes."""
+    rest = "/".join(map(unquote, segments))
+    for pattern, way in place.rests:
+        if len(rest) <= MAX_REST and (match := pattern.fullmatch(rest)):
+            values.extend(match.groups())
+            return way
     return None

@@ -1,9 +1,12 @@
 """Providers from names, folders and files."""
 
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mockserver.errors import DocumentError
+from mockserver.errors import DocumentError, Problem
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.profile import Profile, read_profiles
@@ -14,6 +17,7 @@ from mockserver.openapi.document import Document, Node, check_outline
 from mockserver.openapi.overlay import apply_overlay
 from mockserver.provider import Provider
 
+EXAMINED_FIRST = 1_000_000  # bytes of a document that is examined before a server listens: it takes 0.1 s at most
 DOCUMENT_NAMES = ("openapi.yaml", "openapi.yml", "openapi.json")
 
 
@@ -29,36 +33,77 @@ def bundled_names() -> list[str]:
     return sorted(p.parent.name for p in bundled("specs").glob("*/openapi.yaml"))
 
 
+@dataclass(slots=True)
+class Loaded:
+    """A provider with the files that a change of it comes from, and what is wrong with its operations."""
+
+    provider: Provider
+    files: tuple[Path, ...]
+    key: str
+    problems: tuple[Problem, ...] | None  # None: not looked for yet
+
+    def find_problems(self) -> Iterator[Problem | None]:
+        """What requests would stumble over when they first need it. Gives None now and then, to let others work."""
+        found = []
+        for problem in _examined(self.provider):
+            if problem is not None:
+                found.append(problem)
+            yield problem
+        self.problems = tuple(found)
+        cache.save(_checked(self.key), [list(problem) for problem in found])
+
+
 def load_provider(spec: str, overlays: tuple[str, ...] = ()) -> Provider:
     """A provider from the name of a bundled one, a folder, or a file. Raises MockserverError.
 
     A folder's `overlay.yaml` is applied by itself; further overlays after it, in the order given.
     """
+    return load(spec, overlays).provider
+
+
+def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
+    """A provider as `load_provider` reads it, with all that belongs to it.
+
+    A document of usual size is examined here: DocumentError is raised for an operation that cannot be served. For
+    a large one that takes too long before a server listens: `problems` is None if nobody has looked yet.
+    """
     path, own_overlay = _find(spec)
     paths = [path, *([own_overlay] if own_overlay else []), *map(Path, overlays)]
     sources = [read_bytes(p) for p in paths]
+    size = sum(map(len, sources))
     key = cache.key_of(*sources)
-    kept = cache.load(key)
-    root, is_whole = (kept, True) if isinstance(kept, dict) else _overlaid(paths, sources)
-    document = Document(root, label(path))
-    declaration = read_declaration(root.get("x-job"), f"{document.origin}: x-job")
+    read, is_kept = _kept(key, path), True
+    if read is None:
+        read, is_kept = _overlaid(paths, sources), False
+    del sources
+    document = Document(read.root, label(path), tuple(read.notes))
+    declaration = read_declaration(read.root.get("x-job"), f"{document.origin}: x-job")
     contract = read_contract(document, load_vocabulary(), declaration, load_profiles())
     provider = Provider(path.resolve().parent.name if path.name in DOCUMENT_NAMES else path.stem, contract)
-    if root is not kept:  # what is in the cache was checked before it came there
-        if overlays or bundled("specs") not in path.parents:  # the bundled ones are checked by the tests
-            _check(provider)
-        if is_whole:
-            cache.save(key, root)
-    return provider
+    whole = _digest(key, read)
+    of_folder = [path.parent / "overlay.yaml"] if Path(spec).is_dir() and not own_overlay else []  # may yet come
+    files = (*paths, *of_folder, *(path.parent / name for name in read.files))
+    loaded = Loaded(provider, files, whole, None)
+    if not overlays and bundled("specs") in path.parents:  # the bundled ones are examined by the tests
+        loaded.problems = ()
+    elif (known := _known_problems(whole)) is not None:
+        loaded.problems = known
+    elif size <= EXAMINED_FIRST:
+        for problem in loaded.find_problems():
+            if problem and problem.fatal:
+                raise DocumentError(f"{document.origin}: {problem.text}")
+    if not is_kept and read.is_worth_keeping:
+        cache.save(key, {"root": read.root, "notes": read.notes, "files": read.files})
+    return loaded
 
 
-def _check(provider: Provider) -> None:
-    """Raises DocumentError for what would fail when a request first needs it."""
+def _examined(provider: Provider) -> Iterator[Problem | None]:
     from mockserver.clock import FrozenClock
     from mockserver.engine.engine import Engine
     from mockserver.stores.memory import MemoryStore
 
-    Engine(provider, FrozenClock(0.0), MemoryStore(1), media=None).check()  # type: ignore[arg-type]  # none is made
+    engine = Engine(provider, FrozenClock(0.0), MemoryStore(1), media=None)  # type: ignore[arg-type]  # none is made
+    return engine.examine()
 
 
 def load_vocabulary() -> Vocabulary:
@@ -71,17 +116,71 @@ def load_profiles() -> dict[str, Profile]:
     return read_profiles(_bundled_data("profiles.yaml"), "fixtures/profiles.yaml")
 
 
-def _overlaid(paths: list[Path], sources: list[bytes]) -> tuple[Node, bool]:
-    """The root of the first file with the others applied as overlays, and whether these files are all of it."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A document with its overlays applied and its files brought in; `files`: their hashes by name from its folder."""
+
+    root: Node
+    notes: list[str]
+    files: dict[str, str]
+    is_worth_keeping: bool
+
+
+def _overlaid(paths: list[Path], sources: list[bytes]) -> _Read:
+    """The first file with the others applied as overlays."""
     from mockserver.loading.references import Bundle
-    from mockserver.loading.trees import parse_tree
+    from mockserver.loading.trees import is_json_text, parse_tree
 
     path, *overlays = paths
+    notes: list[str] = []
     bundle = Bundle(path)
-    root = bundle.inline(check_outline(parse_tree(sources[0], path), label(path)))
+    tree = parse_tree(sources[0], path, notes)
+    root = bundle.inline(_as_openapi(tree, label(path), notes), sources[0])
     for overlay, source in zip(overlays, sources[1:], strict=True):
-        root = check_outline(apply_overlay(root, parse_tree(source, overlay), label(overlay)), label(path))
-    return root, not bundle.files
+        root = check_outline(apply_overlay(root, parse_tree(source, overlay, notes), label(overlay)), label(path))
+    plain = is_json_text(sources[0]) and not overlays and not bundle.files and not notes
+    return _Read(
+        root, notes, {os.path.relpath(f, path.parent.resolve()): h for f, h in bundle.hashes.items()}, not plain
+    )
+
+
+def _as_openapi(tree: Any, origin: str, notes: list[str]) -> Node:
+    if isinstance(tree, dict) and str(tree.get("swagger", "")).startswith("2."):
+        from mockserver.loading.swagger2 import convert
+
+        tree = convert(tree, origin, notes)
+    return check_outline(tree, origin)
+
+
+def _kept(key: str, path: Path) -> _Read | None:
+    """What was kept of an earlier reading, if the files that it refers to are as they were."""
+    kept = cache.load(key)
+    if not isinstance(kept, dict) or not isinstance(kept.get("root"), dict):
+        return None
+    try:
+        files: dict[str, str] = kept["files"]
+        if any(cache.key_of((path.parent / name).read_bytes()) != digest for name, digest in files.items()):
+            return None
+        return _Read(kept["root"], list(map(str, kept["notes"])), files, True)
+    except (OSError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _digest(key: str, read: _Read) -> str:
+    return cache.key_of(key.encode(), *(digest.encode() for _, digest in sorted(read.files.items())))
+
+
+def _known_problems(key: str) -> tuple[Problem, ...] | None:
+    kept = cache.load(_checked(key))
+    try:
+        return tuple(Problem(str(text), bool(fatal)) for text, fatal in kept) if isinstance(kept, list) else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _checked(key: str) -> str:
+    """The cache's key of what was found to be wrong with a document."""
+    return f"{key}.checked"
 
 
 _DATA: dict[str, Any] = {}

@@ -1,13 +1,18 @@
 """`$ref`s to other files of a document's folder, brought into the document itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from mockserver.errors import DocumentError
-from mockserver.loading.files import label
-from mockserver.loading.trees import read_tree
+from mockserver.loading import cache
+from mockserver.loading.files import label, read_bytes
+from mockserver.loading.trees import parse_tree
 from mockserver.openapi.document import Node
+
+# A reference that is not plainly a local one: `$ref: '#/…`. Also a key that is written with escapes, or no UTF-8.
+_ELSEWHERE = re.compile(rb"""\$ref(?!["']?\s*:\s*["']?#)|\\[ux]0*24|\0""")
 
 
 class Bundle:
@@ -17,11 +22,16 @@ class Bundle:
         self.main = main
         self.folder = main.parent.resolve()
         self.files: dict[Path, str] = {}
+        self.hashes: dict[Path, str] = {}
         self.trees: Node = {}
 
-    def inline(self, root: Node) -> Node:
-        """The document with every reference made local. Raises DocumentError for one that leads outside."""
-        self._rewrite(root, self.main, self.main)
+    def inline(self, root: Node, raw: bytes) -> Node:
+        """The document with every reference made local. Raises DocumentError for one that leads outside.
+
+        `raw`: the file that it was read from. If all references in it are local there is nothing to walk through.
+        """
+        if _ELSEWHERE.search(raw):
+            self._rewrite(root, self.main, self.main)
         if self.trees:
             root["x-bundled"] = self.trees
         return root
@@ -56,7 +66,8 @@ class Bundle:
             raise DocumentError(f"{where}: there is no such file.")
         if target not in self.files:
             self.files[target] = key = f"f{len(self.files)}"
-            tree = read_tree(target)
-            self.trees[key] = tree
+            raw = read_bytes(target)
+            self.hashes[target] = cache.key_of(raw)
+            self.trees[key] = tree = parse_tree(raw, target)
             self._rewrite(tree, target, self.main)
         return f"#/x-bundled/{self.files[target]}{fragment}"

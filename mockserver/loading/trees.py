@@ -1,6 +1,7 @@
 """The data of one YAML or JSON file, read strictly; hostile and broken files get a clear refusal."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,16 @@ import yaml
 
 from mockserver.errors import DocumentError
 from mockserver.loading.files import label, read_bytes
+from mockserver.loading.plain_yaml import MAX_DEPTH, NotPlain, read_plain_yaml
 
 MAX_NODES = 5_000_000  # values in a document once its YAML aliases are written out
 TEXT_OF_A_NODE = 32  # characters that count as one value more
-MAX_DEPTH = 200  # maps and lists inside each other; real documents need less than 40, and some code here recurses
+_BLANK = BOM_UTF8 + b" \t\r\n"
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+# Escapes of JSON: whole surrogate pairs are passed over, and so are escaped backslashes; halves are group 1.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 
 
 def read_tree(path: Path) -> Any:
@@ -21,19 +28,44 @@ def read_tree(path: Path) -> Any:
     return parse_tree(read_bytes(path), path)
 
 
-def parse_tree(raw: bytes, path: Path) -> Any:
-    """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError."""
+def is_json_text(raw: bytes) -> bool:
+    """Whether a file is taken for JSON, whatever it is called."""
+    return raw[:200].lstrip(_BLANK)[:1] in (b"{", b"[")
+
+
+def parse_tree(raw: bytes, path: Path, notes: list[str] | None = None) -> Any:
+    """The data of a file's bytes: JSON, or YAML with the types of JSON. Raises DocumentError.
+
+    `notes` receives what was read otherwise than it is written.
+    """
     name = label(path)
-    if raw.lstrip()[:1] in (b"{", b"["):
+    if is_json_text(raw):
         try:
-            tree = orjson.loads(raw)
-            _json_of(tree, name)
-            return tree
+            return _json_tree(raw, name, notes)
         except orjson.JSONDecodeError as error:
             if path.suffix == ".json":
                 raise DocumentError(f"{name}: broken JSON: {error}.") from None
+    try:
+        return read_plain_yaml(raw)
+    except NotPlain:
+        pass
     # What an alias stands for is written out, so that a change of one (by an overlay) is not one of all.
     return orjson.loads(_json_of(_read_yaml(raw, name), name))
+
+
+def _json_tree(raw: bytes, name: str, notes: list[str] | None) -> Any:
+    """The data of JSON. Halves of surrogate pairs, which no text may hold, become U+FFFD."""
+    raw = raw.removeprefix(BOM_UTF8)
+    try:
+        tree = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if not _HALF.search(raw):
+            raise
+        if notes is not None:
+            notes.append(f"{name}: halves of surrogate pairs (\\ud800 to \\udfff) are read as U+FFFD.")
+        tree = orjson.loads(_ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], raw))
+    _json_of(tree, name)
+    return tree
 
 
 def _json_of(tree: Any, name: str) -> bytes:

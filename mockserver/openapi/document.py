@@ -1,7 +1,8 @@
 """An OpenAPI document: its version, its `$ref`s and its operations, read but never changed."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -9,14 +10,17 @@ from mockserver.errors import DocumentError
 
 Node = dict[str, Any]
 Kind = TypeVar("Kind", dict[str, Any], list[Any])
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")  # the last one since 3.2
 MAX_SEGMENTS = 100  # of a path; the longest published one seen has 12
 MAX_REF_HOPS = 32  # a chain of references longer than this is taken for a cycle
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of an operation; `place` is path, query, header or cookie."""
+    """One parameter of an operation; `place` is path, query, header or cookie.
+
+    `segments`: what a path parameter's value looks like if it holds slashes: `operations/*`, `**` for anything.
+    """
 
     name: str
     place: str
@@ -25,6 +29,7 @@ class Parameter:
     explode: bool
     style: str
     raw: Node
+    segments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,12 @@ class Operation:
     answers: tuple[Answer, ...]
     security: tuple[Node, ...]
     raw: Node
+    written: str = ""  # the path as the document has it, where two are read as the same
 
     @property
     def name(self) -> str:
         """Method and path, as people write an operation."""
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.written or self.path}"
 
     def success(self) -> Answer | None:
         """The declared answer of the lowest 2xx status, else `2XX`, else `default`."""
@@ -81,8 +87,11 @@ class Document:
 
     root: Node
     origin: str
+    _said: tuple[str, ...] = ()  # what the reading of the files had to note
     _operations: list[Operation] = field(default_factory=list, repr=False)
-    shapes: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)  # known ones, by their node's id
+    _noted: list[str] = field(default_factory=list, repr=False, compare=False)  # while operations were read
+    _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
+    shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
 
     @property
     def version(self) -> tuple[int, int]:
@@ -116,16 +125,20 @@ class Document:
 
     def lookup(self, ref: str) -> Any:
         """What a local reference (`#/components/schemas/Video`) points to. Raises DocumentError."""
+        if ref in self._found:
+            return self._found[ref]
         if not ref.startswith("#"):
             raise DocumentError(f"{self.origin}: $ref {ref!r} is not inside the document.")
         node: Any = self.root
-        for token in pointer_tokens(unquote(ref[1:])):
+        for token in pointer_tokens(ref[1:]):
             try:
-                node = node[int(token)] if isinstance(node, list) else node[token]
+                node = _step(node, token)
             except (KeyError, IndexError, ValueError, TypeError):
+                token = unquote(token)
                 raise DocumentError(
                     f"{self.origin}: $ref {ref!r} points to nothing ({token!r} is not there)."
                 ) from None
+        self._found[ref] = node
         return node
 
     @property
@@ -134,6 +147,14 @@ class Document:
         if not self._operations:
             self._operations.extend(self._read_operations())
         return self._operations
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is read otherwise than it is written, each with its place. Looked for when it is asked for."""
+        from mockserver.openapi.notes import schema_notes
+
+        _ = self.operations
+        return tuple(dict.fromkeys((*self._said, *self._noted, *schema_notes(self))))
 
     def find(self, name: str) -> Operation | None:
         """The operation of an operationId or of a name such as `GET /videos`."""
@@ -147,6 +168,7 @@ class Document:
 
     def _read_operations(self) -> Iterator[Operation]:
         paths = self.root.get("paths") or {}
+        taken: set[str] = set()
         for path, raw_item in paths.items():
             item = self.resolve(raw_item)
             if not str(path).startswith("/"):
@@ -157,30 +179,39 @@ class Document:
                 raise DocumentError(f"{self.origin}: paths.{path[:80]}… has more than {MAX_SEGMENTS} segments.")
             if not isinstance(item, dict):
                 raise DocumentError(f"{self.origin}: paths.{path} is {_kind(item)}, expected a map of operations.")
+            plain = plain_path(str(path))
+            if plain.text in taken:
+                plain = replace(plain, is_twin=True)
+            taken.add(plain.text)
+            if plain.changed:
+                self._noted.append(f"{self.origin}: paths.{path} is read as {plain.text}.")
             for method in METHODS:
                 if method in item:
-                    yield self._read_operation(str(path), method, item)
+                    yield self._read_operation(str(path), plain, method, item[method], item)
+            more = _expect(item.get("additionalOperations"), dict, f"{self.origin}: paths.{path}.additionalOperations")
+            for method, raw in more.items():
+                yield self._read_operation(str(path), plain, method, raw, item)
 
-    def _read_operation(self, path: str, method: str, item: Node) -> Operation:
-        raw = item[method]
-        where = f"{self.origin}: paths.{path}.{method}"
+    def _read_operation(self, written: str, path: "PlainPath", method: str, raw: Any, item: Node) -> Operation:
+        where = f"{self.origin}: paths.{written}.{method}"
         if not isinstance(raw, dict):
             raise DocumentError(f"{where} is {_kind(raw)}, expected an operation.")
         body = _expect(self.resolve(raw.get("requestBody")), dict, f"{where}.requestBody")
         security = _expect(raw.get("security", self.root.get("security")), list, f"{where}.security")
         return Operation(
-            id=str(raw.get("operationId") or f"{method.upper()} {path}"),
+            id=str(raw.get("operationId") or f"{method.upper()} {written if path.is_twin else path.text}"),
             method=method.upper(),
-            path=path,
-            parameters=self._read_parameters(item, raw, where),
+            path=path.text,
+            parameters=self._read_parameters(path, item, raw, where),
             body=self._read_content(body, f"{where}.requestBody"),
             body_required=bool(body.get("required", False)),
             answers=tuple(self._read_answers(raw, where)),
             security=tuple(_expect(each, dict, f"{where}.security") for each in security),
             raw=raw,
+            written=written if path.is_twin else "",
         )
 
-    def _read_parameters(self, item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
+    def _read_parameters(self, path: "PlainPath", item: Node, raw: Node, where: str) -> tuple[Parameter, ...]:
         found: dict[tuple[str, str], Parameter] = {}
         entries = [*_expect(item.get("parameters"), list, f"{where}: the path's parameters")]
         for entry in [*entries, *_expect(raw.get("parameters"), list, f"{where}.parameters")]:
@@ -189,18 +220,51 @@ class Document:
                 raise DocumentError(f"{where}: a parameter lacks `name` or `in`: {str(entry)[:80]}.")
             media = next(iter(self._read_content(node, f"{where}: parameter {node['name']}").values()), {})
             schema = node.get("schema") or media.get("schema")
-            place = str(node["in"])
+            schema = {} if schema is True else _expect(schema, dict, f"{where}: parameter {node['name']}.schema")
+            place, name, segments = str(node["in"]), str(node["name"]), ""
+            if place == "path":
+                if name not in path.names:
+                    self._noted.append(f"{where}: the path has no {{{name}}}, so this parameter is not read.")
+                    continue
+                segments = path.segments.get(name, "")
+                if not segments:
+                    schema, segments = self._slashes(path, name, node, schema, where)
             style = str(node.get("style") or ("form" if place in ("query", "cookie") else "simple"))
-            found[(str(node["name"]), place)] = Parameter(
-                name=str(node["name"]),
+            found[(name, place)] = Parameter(
+                name=name,
                 place=place,
                 required=bool(node.get("required", False)) or place == "path",
-                schema={} if schema is True else _expect(schema, dict, f"{where}: parameter {node['name']}.schema"),
+                schema=schema,
                 explode=bool(node.get("explode", style == "form")),
                 style=style,
                 raw=node,
+                segments=segments,
             )
+        for name in path.names:
+            if (name, "path") not in found:
+                self._noted.append(f"{where}: {{{name}}} is not declared; it is read as any text.")
+                segments = path.segments.get(name, "")
+                found[(name, "path")] = Parameter(name, "path", True, {"type": "string"}, False, "simple", {}, segments)
         return tuple(found.values())
+
+    def _slashes(self, path: "PlainPath", name: str, node: Node, schema: Node, where: str) -> tuple[Node, str]:
+        """Whether a path parameter's value holds slashes, as it is told of: the schema to check it by, and `**`."""
+        target = self.resolve(schema)
+        pattern = target.get("pattern") if isinstance(target, dict) else None
+        before = [each for each in path.text.partition("{" + name + "}")[0].split("/") if each and "{" not in each]
+        if isinstance(pattern, str) and "/" in _CLASS.sub("", pattern):
+            begin = re.split(r"\\?/", pattern.lstrip("^"))[0]
+            if begin in before:  # written for the whole path: `^jobs/[^/]+$` for the id of /jobs/{id}
+                self._noted.append(f"{where}: the pattern of {{{name}}} says {begin}/ again; it is not applied.")
+                return {key: value for key, value in target.items() if key != "pattern"}, ""
+            return schema, "**"
+        examples = [
+            node.get("example"),
+            *(target.get(key) for key in ("example", "default") if isinstance(target, dict)),
+        ]
+        shown = [each for each in examples if isinstance(each, str) and "://" not in each]
+        has_slash = any("/" in each.strip("/") for each in shown)
+        return schema, "**" if has_slash or node.get("allowReserved") is True else ""
 
     def _read_answers(self, raw: Node, where: str) -> Iterator[Answer]:
         responses = raw.get("responses") or {}
@@ -219,9 +283,45 @@ class Document:
             if not (name.isascii() and name.isprintable()):
                 raise DocumentError(f"{where}.content has the key {name!r}, which is no media type.")
             media = _expect(self.resolve(entry), dict, f"{where}.content.{name}")
+            if "itemSchema" in media and "schema" not in media:  # 3.2: a stream of these
+                media = {**media, "schema": media["itemSchema"]}
+                self._noted.append(f"{where}.content.{name}: a stream is answered with one item of it.")
             usable = isinstance(media.get("examples", {}), dict)
             content[name] = media if usable else {k: v for k, v in media.items() if k != "examples"}
         return content
+
+
+_ANGLES = re.compile(r"<(?:\w+:)?([A-Za-z_][\w-]*)>")
+_COLON = re.compile(r"(?<=/):([A-Za-z_]\w*)")
+_TEMPLATE = re.compile(r"\{(\+?)([^{}=*]+)(?:=([^{}]*))?(\*{0,2})\}")
+_CLASS = re.compile(r"\[[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPath:
+    """A path with its parameters as OpenAPI writes them, whatever way the document has; `segments` as in Parameter."""
+
+    text: str
+    names: tuple[str, ...]
+    segments: Mapping[str, str]
+    changed: bool
+    is_twin: bool = False  # another path of the document has the same text
+
+
+def plain_path(written: str) -> PlainPath:
+    """A path as OpenAPI writes it: `{id}` for `<id>`, `<int:id>`, `:id`, `{+id}` and `{id=jobs/*}`."""
+    text = _COLON.sub(r"{\1}", _ANGLES.sub(r"{\1}", written)) if "<" in written or "/:" in written else written
+    segments: dict[str, str] = {}
+
+    def plain(found: re.Match[str]) -> str:
+        plus, name, wanted, star = found.groups()
+        if plus or star or wanted:
+            segments[name] = wanted or "**"
+        return "{" + name + "}"
+
+    text = _TEMPLATE.sub(plain, text)
+    names = tuple(dict.fromkeys(found[2] for found in _TEMPLATE.finditer(text)))
+    return PlainPath(text, names, {n: s for n, s in segments.items() if s != "*"}, text != written)
 
 
 def check_outline(root: Any, origin: str) -> Node:
@@ -229,15 +329,14 @@ def check_outline(root: Any, origin: str) -> Node:
     if not isinstance(root, dict):
         raise DocumentError(f"{origin}: the file holds {_kind(root)}, expected an OpenAPI document (a map).")
     if "swagger" in root:
-        raise DocumentError(
-            f"{origin}: this is Swagger {root['swagger']}; OpenAPI 3.0 or 3.1 is expected. Convert it first."
-        )
+        text = f"{origin}: this is Swagger {root['swagger']}; OpenAPI 3 or Swagger 2.0 is expected. Convert it first."
+        raise DocumentError(text)
     version = root.get("openapi")
     if version is None:
         keys = ", ".join(list(map(str, root))[:5]) or "nothing"
         raise DocumentError(f"{origin}: no `openapi` field, so this is not an OpenAPI document (found: {keys}).")
     if ".".join(str(version).split(".")[:2]) not in ("3.0", "3.1", "3.2"):
-        raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x and 3.1.x are read.")
+        raise DocumentError(f"{origin}: `openapi` is {version!r}; 3.0.x, 3.1.x and 3.2.x are read.")
     _expect(root.get("paths"), dict, f"{origin}: `paths`")
     components = _expect(root.get("components"), dict, f"{origin}: `components`")
     _expect(components.get("securitySchemes"), dict, f"{origin}: components.securitySchemes")
@@ -253,6 +352,14 @@ def is_json(media_type: str) -> bool:
 def pointer_tokens(pointer: str) -> list[str]:
     """The unescaped tokens of a JSON Pointer (RFC 6901)."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def _step(node: Any, token: str) -> Any:
+    """What a token leads to: percent-decoded, as in a URL, or as it stands if there is nothing by that name."""
+    if isinstance(node, list):
+        return node[int(token)]
+    decoded = unquote(token).replace("~1", "/").replace("~0", "~") if "%" in token else token
+    return node[decoded] if decoded in node else node[token]
 
 
 def _expect(value: Any, kind: type[Kind], where: str) -> Kind:

@@ -1,9 +1,10 @@
 """Schemas seen two ways: as a shape that people and code can read, and as JSON Schema 2020-12 for the validator."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from mockserver.errors import DocumentError
 from mockserver.openapi.document import Document, Node
@@ -11,10 +12,7 @@ from mockserver.openapi.document import Document, Node
 MAX_BRANCHES = 20_000  # tried on one value, about 2 ms; the largest published schema seen needs 590
 MAX_FORMS = 200  # of one schema; the largest published one seen has 60
 MAX_DEPTH = 24  # nested allOf or branches deeper than this are taken for a cycle
-
-# What was found so far while one shape is made: merged schemas by `$ref`, branches by identity. Without it a few
-# schemas that refer to each other twice would take for ever.
-_Known = dict[str | int, Any]
+MAX_SHAPES = 200_000  # kept for one document; the largest published one seen has 30,000 schemas
 
 _SCHEMA_MAPS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 _SCHEMA_LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
@@ -70,16 +68,16 @@ class Shape:
 
 
 def shape_of(document: Document, schema: Any) -> Shape:
-    """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever."""
-    known = document.shapes.get(id(schema))
-    if known is None:  # the node is kept beside its shape, so that no other one gets its id
-        known = document.shapes[id(schema)] = schema, _shape(document, schema, 0, {})
-    shape: Shape = known[1]
-    return shape
+    """The shape of a schema. Raises DocumentError for references that lead nowhere or for ever.
+
+    Each is made once for a document: the reading of a contract asks for the same ones again and again, and a few
+    schemas that refer to each other twice would else take for ever.
+    """
+    return _shape(document, schema, 0)
 
 
 def forms_of(document: Document, schema: Any) -> list[Shape]:
-    """The forms that a schema allows: one for each branch of `oneOf` and `anyOf`, with what stands beside them merged in.
+    """The forms that a schema allows: one for each branch of `oneOf` and `anyOf`, with what is beside them merged in.
 
     Branches of branches are forms too; a schema without branches has one form.
     """
@@ -87,7 +85,7 @@ def forms_of(document: Document, schema: Any) -> list[Shape]:
     waiting: list[tuple[Node, Any, str]] = [({}, schema, "")]
     while waiting and len(forms) + len(waiting) <= MAX_FORMS:
         beside, option, above = waiting.pop(0)
-        node = _merged(document, {"allOf": [beside, option]}, 0, {}) if beside else _merged(document, option, 0, {})
+        node = _merged(document, {"allOf": [beside, option]}, 0) if beside else _merged(document, option, 0)
         name = reference_of(option).rsplit("/", 1)[-1] or above
         options = [*_list(node, "oneOf"), *_list(node, "anyOf")]
         rest = {key: value for key, value in node.items() if key not in ("oneOf", "anyOf")}
@@ -105,10 +103,10 @@ def union_of(document: Document, schema: Any) -> Shape:
     shape = shape_of(document, schema)
     if not shape.branches:
         return shape
-    known = document.shapes.get(-id(schema))
+    key = ("union", (reference_of(schema) if len(schema) == 1 else "") or id(schema))
+    known: tuple[Any, Shape] | None = document.shapes.get(key)
     if known is not None:
-        union: Shape = known[1]
-        return union
+        return known[1]
     properties: dict[str, list[Any]] = {}
     for form in forms_of(document, schema):
         for name, sub in form.properties.items():
@@ -117,20 +115,29 @@ def union_of(document: Document, schema: Any) -> Shape:
                 told.append(sub)
     merged = {name: subs[0] if len(subs) == 1 else {"anyOf": subs} for name, subs in properties.items()}
     union = replace(shape, properties={**shape.properties, **merged})
-    document.shapes[-id(schema)] = schema, union
+    document.shapes[key] = schema, union
     return union
 
 
-def _shape(document: Document, schema: Any, depth: int, known: _Known) -> Shape:
+def _shape(document: Document, schema: Any, depth: int) -> Shape:
+    shapes = document.shapes
+    key = reference_of(schema) if isinstance(schema, dict) and len(schema) == 1 else ""
+    kept: tuple[Any, Shape] | None = shapes.get(key or id(schema))
+    if kept is not None and (key or kept[0] is schema):
+        return kept[1]
+    shape = _made(document, schema, depth)
+    if len(shapes) >= MAX_SHAPES:
+        shapes.clear()
+    shapes[key or id(schema)] = (schema, shape)  # with the schema: what is kept has an identity of its own
+    return shape
+
+
+def _made(document: Document, schema: Any, depth: int) -> Shape:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
     name = reference_of(schema).rsplit("/", 1)[-1]
-    node = _merged(document, schema, depth, known)
-    branches = []
-    for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]:
-        if id(option) not in known:
-            known[id(option)] = _shape(document, option, depth + 1, known)
-        branches.append(known[id(option)])
+    node = _merged(document, schema, depth)
+    branches = [_shape(document, option, depth + 1) for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]]
     null_branch = any(_is_null(b) for b in branches)
     branches = [b for b in branches if not _is_null(b)]
     own = _own_shape(node, name)
@@ -191,7 +198,7 @@ def reference_of(schema: Any) -> str:
     return ref if isinstance(ref, str) else ""
 
 
-def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
+def _merged(document: Document, schema: Any, depth: int) -> Node:
     """A schema with its `$ref` followed and its `allOf` folded in; keywords beside a `$ref` win over its target's."""
     if schema is True or schema is None:
         return {}
@@ -202,14 +209,15 @@ def _merged(document: Document, schema: Any, depth: int, known: _Known) -> Node:
     if depth > MAX_DEPTH:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf.")
     if isinstance(ref := schema.get("$ref"), str):
-        if ref not in known:
-            known[ref] = _merged(document, document.resolve(schema), depth + 1, known)
-        return {**known[ref], **{k: v for k, v in schema.items() if k != "$ref"}}
+        kept: Node | None = document.shapes.get(("merged", ref))
+        if kept is None:
+            kept = document.shapes["merged", ref] = _merged(document, document.resolve(schema), depth + 1)
+        return {**kept, **{k: v for k, v in schema.items() if k != "$ref"}} if len(schema) > 1 else kept
     if "allOf" not in schema:
         return schema
     merged: Node = {}
     for part in [*_list(schema, "allOf"), {k: v for k, v in schema.items() if k != "allOf"}]:
-        node = _merged(document, part, depth + 1, known)
+        node = _merged(document, part, depth + 1)
         properties = {**_map(merged, "properties"), **_map(node, "properties")}
         required = [*_list(merged, "required"), *_list(node, "required")]
         merged = {**merged, **node}
@@ -229,9 +237,9 @@ def json_schema(document: Document, schema: Any, direction: str) -> Node:
     translation = _Translation(document, direction)
     root = translation.schema(schema)
     while translation.waiting:
-        ref, name = translation.waiting.popitem()
+        (ref, way), name = translation.waiting.popitem()
         translation.defs[name] = True
-        translation.defs[name] = translation.schema(document.lookup(ref))
+        translation.defs[name] = translation.schema(document.lookup(ref), way)
     weights: dict[str, int] = {}
     for each in (root, *translation.defs.values()):
         if _weight(each, translation.defs, weights) > MAX_BRANCHES:
@@ -256,48 +264,82 @@ def _weight(schema: Any, defs: Node, known: dict[str, int]) -> int:
     return total
 
 
+class _Way(NamedTuple):
+    """How a schema is translated where it stands: alone, or as a part of another one.
+
+    `is_open`: what it does not name is decided by the whole that it is a part of. `hidden`: properties of the whole
+    that are not asked for, wherever they are required.
+    """
+
+    is_open: bool = False
+    hidden: frozenset[str] = frozenset()
+
+
+_ALONE = _Way()
+_PARTS = ("allOf", "anyOf", "oneOf")
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
+
+
 class _Translation:
     """One schema on its way from OpenAPI to JSON Schema, with the references met so far."""
 
     def __init__(self, document: Document, direction: str) -> None:
         self.document = document
-        self.hidden = "readOnly" if direction == "request" else "writeOnly"
-        self.names: dict[str, str] = {}
+        self.is_request = direction == "request"
+        self.names: dict[tuple[str, _Way], str] = {}
         self.defs: dict[str, Any] = {}
-        self.waiting: dict[str, str] = {}
+        self.waiting: dict[tuple[str, _Way], str] = {}
 
-    def schema(self, node: Any) -> Any:
+    def schema(self, node: Any, way: _Way = _ALONE) -> Any:
         if isinstance(node, bool) or node is None:
             return True if node is None else node
         if not isinstance(node, dict):
             raise DocumentError(f"{self.document.origin}: a schema is {node!r}, expected a map.")
         if isinstance(node.get("$ref"), str):
-            return self._reference(node)
+            return self._reference(node, way)
+        closes = not way.is_open and is_closed_whole(self.document, node)
+        inner = way
+        if any(isinstance(node.get(key), list) for key in _PARTS):
+            hidden = hidden_properties(self.document, node, self.is_request) if not way.hidden else frozenset()
+            inner = _Way(way.is_open or closes, way.hidden | hidden)
         out: Node = {}
         for key, value in node.items():
+            if key in _CLOSING and value is False and inner.is_open:
+                continue
             if key in _PLAIN:
                 out[key] = value
             elif key in _SCHEMA_MAPS and isinstance(value, dict):
                 out[key] = {name: self.schema(sub) for name, sub in value.items()}
+            elif key in _PARTS and isinstance(value, list):
+                out[key] = [self.schema(sub, inner) for sub in value]
             elif key in _SCHEMA_LISTS and isinstance(value, list):
                 out[key] = [self.schema(sub) for sub in value]
             elif key in _SCHEMAS:
                 out[key] = self.schema(value)
+        if closes:
+            out["unevaluatedProperties"] = False
+        if "oneOf" in out and not excludes(node):
+            branches = out.pop("oneOf")
+            if "anyOf" in out:
+                out["allOf"] = [*out.get("allOf", []), {"anyOf": branches}]
+            else:
+                out["anyOf"] = branches
         self._bounds(out)
-        self._required(node, out)
+        self._times(out)
+        self._required(node, out, inner.hidden)
         return _nullable(out) if node.get("nullable") is True else out
 
-    def _reference(self, node: Node) -> Node:
+    def _reference(self, node: Node, way: _Way) -> Node:
         ref = node["$ref"]
-        if ref not in self.names:
-            self.names[ref] = f"s{len(self.names)}"
-            self.waiting[ref] = self.names[ref]
-        target: Node = {"$ref": f"#/$defs/{self.names[ref]}"}
+        if (ref, way) not in self.names:
+            self.names[ref, way] = f"s{len(self.names)}"
+            self.waiting[ref, way] = self.names[ref, way]
+        target: Node = {"$ref": f"#/$defs/{self.names[ref, way]}"}
         if node.get("nullable") is True:
             return {"anyOf": [target, {"type": "null"}]}
         beside = {k: v for k, v in node.items() if k != "$ref"}
         if self.document.version >= (3, 1) and beside:
-            return {**self.schema(beside), **target}
+            return {**self.schema(beside, way), **target}
         return target
 
     @staticmethod
@@ -309,24 +351,79 @@ class _Translation:
         if out.get("format") in ("binary", "byte"):
             del out["format"]
 
-    def _required(self, node: Node, out: Node) -> None:
-        properties = node.get("properties")
+    def _times(self, out: Node) -> None:
+        """SDKs write times in other ways than the documents say, and the services take them."""
+        if self.is_request and out.get("format") in TIMES:
+            out.pop("pattern", None)
+
+    def _required(self, node: Node, out: Node, hidden: frozenset[str]) -> None:
         if "required" not in out:
             return
         if not isinstance(out["required"], list):  # the draft-3 habit of `required: true` on a property
             del out["required"]
             return
         out["required"] = [n for i, n in enumerate(out["required"]) if n not in out["required"][:i]]  # each once
+        properties = node.get("properties")
         if isinstance(properties, dict):
-            hidden = {n for n, p in properties.items() if self._is_hidden(p)}
+            hidden = hidden | {n for n, p in properties.items() if is_hidden(self.document, p, self.is_request)}
+        if hidden:
             out["required"] = [name for name in out["required"] if not (isinstance(name, str) and name in hidden)]
 
-    def _is_hidden(self, schema: Any) -> bool:
-        """Whether a property is read-only in a request or write-only in a response, itself or by its reference."""
-        if not isinstance(schema, dict):
-            return False
-        target = self.document.resolve(schema)
-        return schema.get(self.hidden) is True or (isinstance(target, dict) and target.get(self.hidden) is True)
+
+def is_hidden(document: Document, schema: Any, in_request: bool) -> bool:
+    """Whether a property is read-only in a request or write-only in a response, itself or by its reference."""
+    if not isinstance(schema, dict):
+        return False
+    key = "readOnly" if in_request else "writeOnly"
+    target = document.resolve(schema)
+    return schema.get(key) is True or (isinstance(target, dict) and target.get(key) is True)
+
+
+def hidden_properties(document: Document, node: Node, in_request: bool) -> frozenset[str]:
+    """The hidden properties of a schema and of all its parts."""
+    found = set()
+    for part in parts_of(document, node):
+        found |= {name for name, sub in _map(part, "properties").items() if is_hidden(document, sub, in_request)}
+    return frozenset(found)
+
+
+def parts_of(document: Document, node: Node) -> Iterator[Node]:
+    """A schema and all that it is put together of by `allOf`, `anyOf`, `oneOf` and `$ref`."""
+    seen: set[int] = set()
+    waiting: list[Any] = [node]
+    while waiting:
+        part = document.resolve(waiting.pop())
+        if isinstance(part, dict) and id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting.extend(sub for key in _PARTS for sub in _list(part, key))
+
+
+def is_closed_whole(document: Document, node: Node) -> bool:
+    """Whether a schema is put together of parts one of which forbids what the others name.
+
+    As written no value with all the parts' properties is valid: the parts are taken together instead.
+    """
+    groups = [_list(node, "allOf"), *([sub] for key in ("anyOf", "oneOf") for sub in [_list(node, key)])]
+    sources: list[list[Any]] = [[part] for part in groups[0]] + [each[0] for each in groups[1:] if each[0]]
+    if not sources:
+        return False
+    is_own = any(node.get(key) is False for key in _CLOSING)
+    if "properties" in node or is_own:
+        sources.append([])
+    if len(sources) < 2:
+        return False
+    if is_own:
+        return True
+    subs = (part for source in sources for sub in source for part in parts_of(document, {"allOf": [sub]}))
+    return any(part.get(key) is False for part in subs for key in _CLOSING)
+
+
+def excludes(node: Node) -> bool:
+    """Whether a `oneOf` is there to forbid properties beside each other: its branches say nothing but `required`."""
+    branches = _list(node, "oneOf")
+    plain = {"required", "not", "title", "description"}
+    return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= plain for branch in branches)
 
 
 def _nullable(out: Node) -> Node:
@@ -336,6 +433,24 @@ def _nullable(out: Node) -> Node:
             out["enum"] = [*out["enum"], None]
         return out
     return {"anyOf": [out, {"type": "null"}]} if out else out
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a date and time as SDKs write it: ISO 8601 with or without zone, seconds or time."""
+    try:
+        datetime.fromisoformat(_SIXTIETH.sub(":59", text.strip().upper()))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_clock_time(text: str) -> bool:
+    return _is_time(f"2000-01-01T{text.strip().upper().removeprefix('T')}")
+
+
+_SIXTIETH = re.compile(r"(?<=:\d\d):60")  # a leap second
+# Formats of requests that are read more kindly than RFC 3339 writes them; a date may come with a time.
+TIMES: dict[str, Callable[[str], bool]] = {"date-time": _is_time, "date": _is_time, "time": _is_clock_time}
 
 
 class Validator:
@@ -351,6 +466,8 @@ class Validator:
             **json_schema(document, schema, direction),
         }
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
+        if direction == "request":
+            options["formats"] = TIMES
         # The linear-time engine first: patterns come from documents that nobody here wrote.
         linear = {**options, "pattern_options": jsonschema_rs.RegexOptions()}
         attempts = [(translated, linear), (translated, options), (_with_portable_patterns(translated), options)]

@@ -51,6 +51,17 @@ class App(Starlette):
         self._sites: dict[tuple[bytes | None, str], str] = {}
         self._deadlines = Deadlines(self.limits.body_seconds)
 
+    def engine(self, prefix: str) -> Engine:
+        """The engine below a prefix ('' for the root)."""
+        return self._root if not prefix and self._root is not None else self._engines[prefix]
+
+    def replace(self, prefix: str, engine: Engine) -> None:
+        """Give the requests that come from now on to another engine."""
+        if prefix:
+            self._engines[prefix] = engine
+        else:
+            self._root = engine
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._engine_for(scope) if scope["type"] == "http" else None
         if way is None:

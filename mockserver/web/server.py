@@ -64,13 +64,23 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
             MemoryStore(settings.max_jobs, partial(report_full, provider.name, settings.max_jobs)),
             media,  # type: ignore[arg-type]  # it has the methods of the library that it stands for
             seed=settings.seed,
-            policy=KeyPolicy(provider.contract.refused_keys, settings.api_keys, off=not settings.auth),
+            policy=key_policy(provider, settings),
             poll_after_ms=settings.poll_after_ms,
             on_error=report_error,
         )
         for prefix, provider in providers.items()
     }
     return App(engines, public_url=settings.public_url, limits=settings.limits)
+
+
+def key_policy(provider: Provider, settings: Settings) -> KeyPolicy:
+    """Which keys a provider accepts."""
+    return KeyPolicy(provider.contract.refused_keys, settings.api_keys, off=not settings.auth)
+
+
+def renew(app: App, prefix: str, provider: Provider, settings: Settings) -> None:
+    """Serve a changed contract from now on, with the jobs that there are."""
+    app.replace(prefix, app.engine(prefix).renewed(provider, key_policy(provider, settings)))
 
 
 def report_full(name: str, max_jobs: int) -> None:
@@ -102,15 +112,21 @@ def open_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
+def while_starting() -> None:
+    """Keep Python's cycle collector out of the reading: a document makes many objects, and all of them stay."""
+    gc.disable()
+
+
 def tune_collector() -> None:
-    """Let Python's cycle collector run seldom: requests leave no cycles, and each full run looks at every job."""
+    """Let the collector run seldom: requests leave no cycles, and each full run looks at every job."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000, 50, 1000)
 
 
-def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until interrupted; `ready` is called once requests are answered."""
+def serve(app: App, sock: socket.socket, ready: Callable[[], None], done: Callable[[], None] = lambda: None) -> None:
+    """Serve until interrupted; `ready` is called once requests are answered, `done` when no more will be."""
     import uvicorn
 
     from mockserver.web.protocol import gathering_protocol
@@ -133,5 +149,8 @@ def serve(app: App, sock: socket.socket, ready: Callable[[], None]) -> None:
         proxy_headers=False,  # X-Forwarded-* is nobody's word; links are built from Host or --public-url
     )
     tune_collector()
-    with suppress(KeyboardInterrupt):
-        Server(config).run(sockets=[sock])
+    try:
+        with suppress(KeyboardInterrupt):
+            Server(config).run(sockets=[sock])
+    finally:
+        done()
