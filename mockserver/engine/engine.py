@@ -92,12 +92,13 @@ class Engine:
     def examine(self) -> Iterator[Problem | None]:
         """Compile all that requests compile when they first need it: what is wrong with each operation, or None."""
         document = self.provider.contract.document
+        of_jobs = {part.operation.name for r in self.provider.contract.resources for part in r.operations}
         for operation in document.operations:
             try:
                 self.check_operation(operation)
                 yield None
             except DocumentError as error:
-                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=True)
+                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=operation.name in of_jobs)
                 continue
             for place, schema, direction in schemas_of(operation):
                 try:
@@ -106,6 +107,7 @@ class Engine:
                     continue  # an answer whose schema is broken is made of its example
                 if why:
                     yield Problem(f"{operation.name}: {place} can never be valid: {why}.", fatal=False)
+
     def check_operation(self, operation: Operation) -> None:
         """Compile all that requests of one operation need, and draw its success answer where that is a sample.
 

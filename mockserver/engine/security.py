@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from mockserver.engine.refusal import Refusal
-from mockserver.errors import DocumentError
 from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation
 
@@ -37,17 +36,15 @@ class KeyPolicy:
 def compile_security(document: Document, operation: Operation, policy: KeyPolicy) -> Authorize:
     """A function that gives the owner of a request ('' for nobody in particular) or raises Refusal."""
     schemes = (document.root.get("components") or {}).get("securitySchemes") or {}
-    alternatives: list[list[tuple[Reader, str]]] = []
+    alternatives: list[list[tuple[Reader, str]]] = []  # one without readers asks for no key
     for requirement in operation.security:
         readers = []
         for name in requirement:
             scheme = document.resolve(schemes.get(name))
-            if not isinstance(scheme, dict):
-                raise DocumentError(
-                    f"{document.origin}: {operation.name} asks for the security scheme {name!r}, "
-                    f"which components.securitySchemes does not hold (it has {sorted(schemes)})."
-                )
-            readers.append(_reader(scheme))
+            if not isinstance(scheme, dict):  # nobody declared it: the only one that is declared is meant, if any
+                scheme = document.resolve(next(iter(schemes.values()))) if len(schemes) == 1 else None
+            if isinstance(scheme, dict):
+                readers.append(_reader(scheme))
         alternatives.append(readers)
     if not alternatives:
         is_open = not any(other.security for other in document.operations)

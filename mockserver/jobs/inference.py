@@ -621,7 +621,12 @@ class _Reading:
         if operation.method == "GET" and self._lists(operation, jobs):
             return Action.LIST, "a list on the collection's path", 0.9
         by_id = self._job_place(operation, jobs)
-        if by_id is None and operation.name in self.orphans and self._same_schema(operation, jobs) and self._schema_name(jobs.view):
+        if (
+            by_id is None
+            and operation.name in self.orphans
+            and self._same_schema(operation, jobs)
+            and self._schema_name(jobs.view)
+        ):
             return Action.RETRIEVE, "answers with the same job, and nothing else creates what it reads", 0.7
         if by_id is None:
             return self._starting(operation, jobs) if operation.method == "POST" else None

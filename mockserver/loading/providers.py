@@ -64,8 +64,8 @@ def load_provider(spec: str, overlays: tuple[str, ...] = ()) -> Provider:
 def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
     """A provider as `load_provider` reads it, with all that belongs to it.
 
-    A document of usual size is examined here: DocumentError is raised for an operation that cannot be served. For
-    a large one that takes too long before a server listens: `problems` is None if nobody has looked yet.
+    A document of usual size is examined here: DocumentError is raised for an operation of a job that cannot be
+    served; others that cannot are among the `problems`, and the rest is served. For a large one that takes too long before a server listens: `problems` is None if nobody has looked yet.
     """
     path, own_overlay = _find(spec)
     paths = [path, *([own_overlay] if own_overlay else []), *map(Path, overlays)]
@@ -102,8 +102,23 @@ def _examined(provider: Provider) -> Iterator[Problem | None]:
     from mockserver.engine.engine import Engine
     from mockserver.stores.memory import MemoryStore
 
-    engine = Engine(provider, FrozenClock(0.0), MemoryStore(1), media=None)  # type: ignore[arg-type]  # none is made
-    return engine.examine()
+    return Engine(provider, FrozenClock(0.0), MemoryStore(1), media=_Unmade()).examine()
+
+
+class _Unmade:
+    """Stands for the media where none is asked for: nothing is fetched while operations are examined."""
+
+    def video(self, width: int, height: int, seconds: float) -> bytes:
+        return b""
+
+    def video_bytes(self, width: int, height: int, seconds: float) -> int:
+        return 1
+
+    def still(self, width: int, height: int, media_type: str) -> bytes:
+        return b""
+
+    def spritesheet(self, width: int, height: int, media_type: str) -> bytes:
+        return b""
 
 
 def load_vocabulary() -> Vocabulary:

@@ -151,10 +151,10 @@ class Document:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is read otherwise than it is written, each with its place. Looked for when it is asked for."""
-        from mockserver.openapi.notes import schema_notes
+        from mockserver.openapi.notes import schema_notes, security_notes
 
         _ = self.operations
-        return tuple(dict.fromkeys((*self._said, *self._noted, *schema_notes(self))))
+        return tuple(dict.fromkeys((*self._said, *self._noted, *security_notes(self), *schema_notes(self))))
 
     def find(self, name: str) -> Operation | None:
         """The operation of an operationId or of a name such as `GET /videos`."""
