@@ -29,7 +29,7 @@ from mockserver.engine.sampling import Sampler
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, JobOperation, JobResource
-from mockserver.loading.providers import load_provider
+from mockserver.loading.providers import load
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, union_of
 from mockserver.provider import Provider
@@ -61,7 +61,7 @@ class Survey:
 
     def __init__(self, path: Path) -> None:
         self.outcome = Outcome(path.name)
-        self.provider = load_provider(str(path))
+        self.provider = load(str(path), needs_job=False).provider
         self.contract = self.provider.contract
         self.document: Document = self.contract.document
         self.clock = FrozenClock(START)
@@ -248,6 +248,8 @@ class Survey:
             if wanted is None and not parameter.required:
                 continue
             value = wanted if wanted is not None else self.value_of(parameter.schema, parameter.raw, parameter.name)
+            if self.contract.vocabulary.rank("paging", "limit", parameter.name) is not None and value == 0:
+                value = 20
             text = (
                 ",".join(map(str, value))
                 if isinstance(value, list)
@@ -287,7 +289,8 @@ class Survey:
         types = sorted(operation.body, key=lambda t: (not is_json(t), "multipart" not in t))
         media = operation.body[types[0]]
         inside = {key.partition(":")[2]: value for key, value in named.items() if key.startswith("body:")}
-        if not operation.body_required and not inside and types[0] != "application/json":
+        shape = union_of(self.document, media.get("schema") or {})
+        if not operation.body_required and not inside and not is_json(types[0]) and not shape.required:
             return {}
         value = Sampler(
             self.document, media.get("schema") or {}, vocabulary=self.contract.vocabulary, seed="survey",

@@ -527,7 +527,9 @@ def test_strange_schemas_are_served(schema: Any, version: str) -> None:
 def test_schemas_without_a_value_are_said_at_the_start(schema: Any, version: str) -> None:
     root = broken(extra(schema))
     root["openapi"] = version
-    assert re.search(r"(GET|POST) /(jobs|other).* no value is found that its schema allows", reason(root))
+    assert re.search(
+        r"(GET|POST) /(jobs|other).* (no value is found that its schema allows|can never be valid)", reason(root)
+    )
 
 
 @pytest.mark.parametrize("schema", REFUSED.values(), ids=REFUSED)
@@ -643,7 +645,7 @@ OPERATIONS: dict[str, tuple[Change, str]] = {
     "a key in the query": (put({"type": "apiKey", "in": "query", "name": "k"}, "components", "securitySchemes", "key"), ""),  # noqa: E501
     "a server that is a text": (put(["x"], "servers"), "servers[0] is text, expected a map"),
     "servers in a map": (put({"url": "/"}, "servers"), "servers is a map, expected a list"),
-    "a server that is no URL": (put([{"url": "http://["}], "servers"), "which is no URL"),
+    "a server that is no URL": (put([{"url": "http://["}], "servers"), ""),
     "a server without a URL": (put([{}], "servers"), ""),
     "variables in a list": (put([{"url": "{a}", "variables": [1]}], "servers"), "servers[0].variables is a list"),
     "a variable that is a text": (put([{"url": "{a}", "variables": {"a": "x"}}], "servers"), "variables.a is text"),

@@ -5,6 +5,7 @@ A request is routed, authorized, validated, acted on and rendered, in this order
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
@@ -172,6 +173,8 @@ class Engine:
     def _find_way(self, request: Request) -> "_Way":
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         route, values = self._route(request)
+        if route.by_query:
+            route = route.chosen(parse_qsl(request.query, keep_blank_values=True))
         operation = route.operation
         handler = self._handlers.get(id(operation))
         if handler is None:
@@ -179,7 +182,7 @@ class Engine:
         if len(self._ways) >= MAX_WAYS:
             self._ways.clear()
         way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))
-        if len(request.path) <= MAX_WAY:
+        if len(request.path) <= MAX_WAY and not route.by_query:
             self._ways[request.method, request.path] = way
         return way
 
@@ -187,7 +190,7 @@ class Engine:
         method, path, *_ = request
         if path.startswith(ASSETS):
             raise _Answered(self._asset(request))
-        found = self._router.find(path)
+        found = self._router.find(path, "GET" if method == "HEAD" else method)
         if found is None:
             known = sorted({o.name for o in self.provider.contract.document.operations})
             more = f" and {len(known) - 8} more" if len(known) > 8 else ""

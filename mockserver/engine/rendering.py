@@ -1,7 +1,7 @@
 """Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from typing import Any
 
@@ -44,8 +44,9 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
     examples = contract.document.examples(media[1]) if media else []
     example = next(iter(examples), MISSING)
 
-    def compile_with(mends: Mends) -> Field:
-        return _Compiler(contract, resource, part, results, example, mends).body(part.schema)
+    def compile_with(mends: Mends) -> tuple[Field, Set[Pointer]]:
+        compiler = _Compiler(contract, resource, part, results, example, mends)
+        return compiler.body(part.schema), compiler.reached
 
     return proved(contract.document, resource, part, _sampled_inputs(contract, resource), compile_with)
 
@@ -148,6 +149,7 @@ class _Compiler:
         mends: Mends,
     ) -> None:
         self.mends = mends
+        self.reached: set[Pointer] = set()  # the places that can be mended
         self.contract = contract
         self.document = contract.document
         self.vocabulary = contract.vocabulary
@@ -171,6 +173,9 @@ class _Compiler:
     # -- the way down to the job --------------------------------------------------------------------
 
     def body(self, schema: Any) -> Field:
+        if self.action is Action.RESULT and not self.view.fields:  # nothing is known of it but that it is the result
+            shape = shape_of(self.document, schema)
+            return self._asset(shape, "", 1) or constant(sample(self.document, schema))
         return self._envelope(schema, ())
 
     def _envelope(self, schema: Any, pointer: Pointer) -> Field:
@@ -195,6 +200,7 @@ class _Compiler:
 
     def _mended(self, field: Field | None, place: Pointer, schema: Any) -> Field | None:
         """A field with sampled values in the states in which the schema does not allow its own; see proving.py."""
+        self.reached.add(place)
         states = self.mends.get(place)
         if not states:
             return field
@@ -310,6 +316,7 @@ class _Compiler:
             if field := self._mended(self._field(name, inner, here, required, sub), (*self.view.pointer, *here), sub):
                 entries.append((name, field))
         self.above.pop()
+        entries += [(name, constant(None)) for name in sorted(shape.required - shape.properties.keys())]  # undescribed
         return object_field(entries)
 
     def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:

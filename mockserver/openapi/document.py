@@ -109,9 +109,10 @@ class Document:
             default = _expect(variable, dict, f"{where}[0].variables.{name}").get("default", "")
             url = url.replace("{" + name + "}", str(default))
         try:
-            return urlsplit(url).path.rstrip("/")
-        except ValueError as error:
-            raise DocumentError(f"{where}[0].url is {url!r}, which is no URL: {error}.") from None
+            path = urlsplit(url).path
+        except ValueError:  # `https://[region].example.com/v1`: the host is nobody's business here
+            path = "".join(url.partition("://")[2].partition("/")[1:])
+        return path.rstrip("/")
 
     def resolve(self, node: Any) -> Any:
         """The node that a `$ref` leads to, or the node itself. Raises DocumentError for a dead or circular one."""
