@@ -527,7 +527,7 @@ class _Compiler:
             return lambda scene: self.results.video_bytes(scene.job)
         if self.vocabulary.rank("asset", "media type", name) is not None and "string" in shape.types:
             return constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
-        pointer = (*self.view.fields["result"][0], "*", name)
+        pointer = (*next(iter(self.view.fields.get("result", ())), ()), "*", name)
         return self._echo(name, shape, pointer, required) or self._leftover(shape, required)
 
     # -- what was asked for -------------------------------------------------------------------------

@@ -52,12 +52,17 @@ class Router:
     def __init__(self, operations: Iterable[Operation], base_path: str) -> None:
         self._root = _Segment()
         self._base = base_path
-        for operation in operations:
-            self._add(operation)
+        known = list(operations)
+        wide: dict[str, dict[str, str]] = {}  # what one operation says of a path's parameter holds for the others
+        for operation in known:
+            for p in operation.parameters:
+                if p.segments and "{" + p.name + "}" in operation.path:
+                    wide.setdefault(operation.path, {})[p.name] = p.segments
+        for operation in known:
+            self._add(operation, wide.get(operation.path, {}))
 
-    def _add(self, operation: Operation) -> None:
+    def _add(self, operation: Operation, wide: dict[str, str]) -> None:
         place = self._root
-        wide = {p.name: p.segments for p in operation.parameters if p.segments and "{" + p.name + "}" in operation.path}
         if wide:
             self._add_wide(operation, wide)
             return
