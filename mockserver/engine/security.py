@@ -109,13 +109,16 @@ def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
         readers = {"query": _from_query, "cookie": _from_cookie}
         where = f"a key in the {place} {'parameter' if place == 'query' else place} {name}"
         if place not in readers:
-            return (
-                lambda request: _token(request.headers.get(name.lower().encode()), "")
-            ), f"a key in the header {name}"
+            return (lambda request: _header_key(request.headers.get(name.lower().encode()))), f"a key in the header {name}"
         return (lambda request: readers[place](request, name)), where
     if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
         return _basic, "Authorization: Basic <credentials>"
     return (lambda request: _token(request.headers.get(b"authorization"), "bearer ")), "Authorization: Bearer <key>"
+
+
+def _header_key(raw: bytes | None) -> str | None:
+    """A key in a header of its own: alone, or behind a word (`Bearer`, `Key`, `Token`), as prose often has it."""
+    return _token(raw if raw is None or b" " not in raw.strip() else raw.strip().partition(b" ")[2], "")
 
 
 def _token(raw: bytes | None, prefix: str) -> str | None:
