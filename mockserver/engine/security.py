@@ -116,9 +116,12 @@ def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
     return (lambda request: _token(request.headers.get(b"authorization"), "bearer ")), "Authorization: Bearer <key>"
 
 
+_BEFORE_KEY = re.compile(rb"(bearer|token|key|api-?key)\s+", re.I)
+
+
 def _header_key(raw: bytes | None) -> str | None:
     """A key in a header of its own: alone, or behind a word (`Bearer`, `Key`, `Token`), as prose often has it."""
-    return _token(raw if raw is None or b" " not in raw.strip() else raw.strip().partition(b" ")[2], "")
+    return _token(None if raw is None else _BEFORE_KEY.sub(b"", raw.strip(), count=1), "")
 
 
 def _token(raw: bytes | None, prefix: str) -> str | None:
