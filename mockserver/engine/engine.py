@@ -25,6 +25,7 @@ from mockserver.stores.protocol import Store
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
 MAX_WAY = 256  # characters of a remembered path; an id has at most 60
+SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -223,11 +224,13 @@ class Engine:
                 headers=[(b"allow", b"GET, HEAD, OPTIONS")],
             )
         job = self._store.get(id)
-        if job is None or (suffix != "mp4" and suffix not in IMAGES):
+        if job is None or (suffix != "mp4" and suffix not in IMAGES and suffix not in SOUNDS):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
         require_result(job, self._clock.now())
         if suffix == "mp4":
             return serve_bytes(request, self._results.video(job), "video/mp4", name)
+        if suffix in SOUNDS:
+            return serve_bytes(request, self._results.sound(job, SOUNDS[suffix]), SOUNDS[suffix], name)
         return serve_bytes(request, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
 
 

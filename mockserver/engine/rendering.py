@@ -502,7 +502,8 @@ class _Compiler:
         if self.vocabulary.rank("roles", "thumbnail", key) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
         if self.vocabulary.rank("asset", "url", key) is not None and "string" in shape.types:
-            return self._link_of(key if self.vocabulary.rank("asset", "picture", key) is not None else name)
+            telling = any(self.vocabulary.rank("asset", kind, key) is not None for kind in ("picture", "sound"))
+            return self._link_of(key if telling else name)
         return None
 
     def _is_text(self, name: str, shape: Shape) -> bool:
@@ -517,7 +518,10 @@ class _Compiler:
         return self.vocabulary.rank("asset", "text", name) is not None or self.vocabulary.ends_like("id", name)
 
     def _link_of(self, name: str) -> Field:
-        """A link to the video, or to a picture if the field is called so."""
+        """A link to the video, or to a picture or a sound if the field is called so."""
+        if self.vocabulary.rank("asset", "sound", name) is not None:
+            suffix = "mp3" if "mp3" in plain(name) else "wav"
+            return lambda scene: self.results.sound_url(scene.job, scene.site, suffix)
         if self.vocabulary.rank("asset", "picture", name) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
         return lambda scene: self.results.video_url(scene.job, scene.site)

@@ -369,8 +369,7 @@ class _Reading:
 
     def _is_for(self, purpose: str, operation: Operation, by_name: bool = False) -> bool:
         """Whether a path's last word says what an operation is for; `by_name`: or its operationId, or its summary."""
-        literal = [segment for segment in re.split("[/:.]", bare(operation.path)) if segment and segment != "{}"]
-        last = literal[-1] if literal else ""
+        last = _last_word(operation)
         words = [last, *pieces(last)]
         if by_name:
             words += pieces(operation.id)[: 1 if purpose == "read" else 2] if operation.id != operation.name else ()
@@ -692,7 +691,7 @@ class _Reading:
             and (same_path or self._schema_name(view) == self._schema_name(jobs.view))
         ):
             return Action.RETRIEVE, "reads the job too", 0.8
-        last = re.split("[/:.]", bare(operation.path))[-1]
+        last = _last_word(operation)
         is_result = self._is_for("read", operation) or self.vocabulary.rank("roles", "result", last) is not None
         if view is not None and view.sureness >= LIFELIKE:
             return None  # something else with a life of its own
@@ -1089,6 +1088,12 @@ def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
             if not words or type(word) is type(next(iter(words.values()))):
                 words.setdefault(state, word)
     return words
+
+
+def _last_word(operation: Operation) -> str:
+    """The last literal word of a path."""
+    words = [word for word in re.split("[/:.]", bare(operation.path)) if word and word != "{}"]
+    return words[-1] if words else ""
 
 
 def _path_to(path: str, place: IdPlace | None) -> str:

@@ -126,6 +126,9 @@ class _Unmade:
     def video_bytes(self, width: int, height: int, seconds: float) -> int:
         return 1
 
+    def sound(self, seconds: float, media_type: str) -> bytes:
+        return b""
+
     def still(self, width: int, height: int, media_type: str) -> bytes:
         return b""
 
