@@ -483,8 +483,12 @@ class _Compiler:
             item = self._asset(shape_of(self.document, shape.items or {}), name, level + 1)
             return (lambda scene: [item(scene)]) if item else None
         if not shape.is_object:
-            is_link = level == 0 or "string" in shape.types or not shape.types
+            is_link = level == 0 or (("string" in shape.types or not shape.types) and self._may_link(name))
             return self._link_of(name) if is_link and not self._is_text(name, shape) else None
+        extra = shape.get("additionalProperties")
+        if not shape.properties and isinstance(extra, dict):  # a map of results by a name of the service's choice
+            item = self._asset(shape_of(self.document, extra), name, level + 1)
+            return (lambda scene: {"main": item(scene)}) if item else None
         entries: list[tuple[str, Field]] = []
         has_link = False
         for key, sub in shape.properties.items():
@@ -494,6 +498,11 @@ class _Compiler:
             if field := link or self._beside_link(key, inner, key in shape.required):
                 entries.append((key, field))
         return object_field(entries) if has_link else None
+
+    def _may_link(self, name: str) -> bool:
+        """Whether what a field of this name holds inside a result may be a link."""
+        kinds = (("roles", "result"), ("asset", "url"), ("asset", "picture"), ("asset", "sound"))
+        return not name or any(self.vocabulary.rank(section, kind, name) is not None for section, kind in kinds)
 
     def _link(self, key: str, shape: Shape, name: str, level: int) -> Field | None:
         """The link that a property of a result is, or holds."""
