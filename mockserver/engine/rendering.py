@@ -487,8 +487,8 @@ class _Compiler:
             return self._link_of(name) if is_link and not self._is_text(name, shape) else None
         extra = shape.get("additionalProperties")
         if not shape.properties and isinstance(extra, dict):  # a map of results by a name of the service's choice
-            item = self._asset(shape_of(self.document, extra), name, level + 1)
-            return (lambda scene: {"main": item(scene)}) if item else None
+            one = self._asset(shape_of(self.document, extra), name, level + 1)
+            return (lambda scene: {"main": one(scene)}) if one else None
         entries: list[tuple[str, Field]] = []
         has_link = False
         for key, sub in shape.properties.items():
