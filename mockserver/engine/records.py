@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from mockserver.engine.conversion import as_type, converter, instant_writer
+from mockserver.engine.invented import chosen_fields, usual_request
 from mockserver.engine.paging import Page, Paging
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.sampling import Sampler
@@ -114,6 +115,24 @@ class _Listed:
             records.reverse()
         start = records.index(after) + 1 if after is not None else 0
         return records[start + skip : start + skip + size]
+
+
+class InventedRecords:
+    """Records that invented ids stand for: with the fields of a valid request, and as old as the server."""
+
+    def __init__(self, seed: str, start: float) -> None:
+        self._seed = seed
+        self._start = start
+        self._fields: dict[str, dict[str, Any]] = {}
+
+    def record(self, contract: Contract, collection: Collection, id: str, owner: str) -> Record:
+        """The record of an id, for whoever asks."""
+        kind = collection.name
+        if kind not in self._fields:
+            part = collection.first(RecordAction.CREATE)
+            body = usual_request(contract, part.operation, f"{self._seed}/{kind}") if part else None
+            self._fields[kind] = _kept(chosen_fields(body))
+        return Record(id, owner, kind, self._start, self._start, dict(self._fields[kind]), 0)
 
 
 class RecordAnswer:
@@ -313,6 +332,7 @@ def compile_record_act(
     records: Records,
     random_of: Callable[[str], Random],
     now: Callable[[], float],
+    invented: InventedRecords | None = None,
 ) -> Callable[[str, Inputs], Any]:
     """What an operation does to records: a function of owner and inputs that gives the answer's JSON value.
 
@@ -333,7 +353,10 @@ def compile_record_act(
         assert part.id_place is not None
         holder = given.path if part.id_place.place == "path" else given.body if isinstance(given.body, dict) else {}
         id = str(holder.get(part.id_place.pointer[0]))
-        if (found := records.find(place_of(given), owner, id)) is None:
+        found = records.find(place_of(given), owner, id)
+        if found is None and invented is not None:
+            return invented.record(contract, collection, id, owner)
+        if found is None:
             message = (
                 f"No {kind} with the id '{id[:100]}' was found: none was created with this key, or it was deleted."
             )
@@ -373,7 +396,7 @@ def compile_record_act(
         return create
 
     if part.action is RecordAction.LIST:
-        paging = Paging(contract.document, contract.vocabulary, part.operation)
+        paging = Paging(contract.document, contract.vocabulary, part.operation, invented is not None)
 
         def listed(owner: str, given: Inputs) -> Any:
             shelf = _Listed(records.shelf(place_of(given), owner))
@@ -389,6 +412,8 @@ def compile_record_act(
             ids = {plain(part.id_field), *(plain(n) for n in (part.id_place.pointer if part.id_place else ()))}
             changes = {name: value for name, value in _kept(given.body).items() if plain(name) not in ids}
             fields = {n: v for n, v in record.fields.items() if plain(n) not in replaced or n in changes}
+            if records.find(place_of(given), owner, record.id) is not record:  # from now on it is one
+                records.add(place_of(given), record)
             records.change(record, {**fields, **changes}, now())
             return shown(record, given)
 
@@ -399,7 +424,8 @@ def compile_record_act(
         def delete(owner: str, given: Inputs) -> Any:
             record = owned(owner, given)
             value = shown(record, given) if answer.is_full else answer.deleted(record.id)
-            records.remove(place_of(given), record)
+            if records.find(place_of(given), owner, record.id) is record:
+                records.remove(place_of(given), record)
             return value
 
         return delete

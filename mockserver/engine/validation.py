@@ -1,6 +1,7 @@
 """Reading a request as its operation declares it: parameters and body, with all that is wrong named at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mockserver.engine.json_text import parse_json, parse_text
@@ -13,6 +14,7 @@ from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, shape_of
 
+_ANY_TEXT = {"type": "string"}
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -27,13 +29,18 @@ class Inputs(NamedTuple):
 class RequestReader:
     """Reads the requests of one operation. Validators are built when the operation is first used."""
 
-    def __init__(self, document: Document, operation: Operation, *, fill: bool = True) -> None:
-        """`fill`: give the body's fields the contract's defaults where they were left out."""
+    def __init__(
+        self, document: Document, operation: Operation, *, fill: bool = True, any_ids: frozenset[str] = frozenset()
+    ) -> None:
+        """`fill`: give the body's fields the contract's defaults where they were left out.
+
+        `any_ids`: path parameters that take any text, whatever their schemas say.
+        """
         self._document = document
         self._operation = operation
         self._fill = fill
         self._parameters = [
-            ParameterReader(document, p)
+            ParameterReader(document, replace(p, schema=_ANY_TEXT) if p.place == "path" and p.name in any_ids else p)
             for p in operation.parameters
             if p.place in ("path", "query", "header", "cookie")
             and not (p.place == "header" and p.name.lower() in ("accept", "content-type", "authorization"))
