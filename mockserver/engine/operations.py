@@ -112,7 +112,11 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     ids = naming_parameters(context.contract)(operation) if context.lenient else frozenset[str]()
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
     read = RequestReader(
-        document, operation, fill=part is None or part.action is not Action.FOLLOW_UP, any_ids=ids
+        document,
+        operation,
+        fill=part is None or part.action is not Action.FOLLOW_UP,
+        lenient=context.lenient,
+        any_ids=ids,
     ).read
     act = _act(operation, context)
     in_collection = any(p.operation.name == operation.name for c in context.contract.collections for p in c.operations)

@@ -376,7 +376,10 @@ def compile_record_act(
             chosen = next((fields[name] for name in id_names if isinstance(fields.get(name), (str, int))), None)
             if chosen is not None:
                 id = str(chosen)
-                if records.find(place, owner, id) is not None:
+                known = records.find(place, owner, id)
+                if known is not None and invented is not None:
+                    records.remove(place, known)  # where any id is known, none is taken
+                elif known is not None:
                     raise Refusal("conflict", f"There is a {kind} with the id '{id[:100]}' already.", id=id)
             else:
                 draws = (make_id(random) for _ in range(MAX_DRAWS))

@@ -30,15 +30,23 @@ class RequestReader:
     """Reads the requests of one operation. Validators are built when the operation is first used."""
 
     def __init__(
-        self, document: Document, operation: Operation, *, fill: bool = True, any_ids: frozenset[str] = frozenset()
+        self,
+        document: Document,
+        operation: Operation,
+        *,
+        fill: bool = True,
+        lenient: bool = False,
+        any_ids: frozenset[str] = frozenset(),
     ) -> None:
         """`fill`: give the body's fields the contract's defaults where they were left out.
 
-        `any_ids`: path parameters that take any text, whatever their schemas say.
+        `lenient`: which fields of a body stand together is not asked; `any_ids`: path parameters that take any text,
+        whatever their schemas say.
         """
         self._document = document
         self._operation = operation
         self._fill = fill
+        self._direction = "lenient request" if lenient else "request"
         self._parameters = [
             ParameterReader(document, replace(p, schema=_ANY_TEXT) if p.place == "path" and p.name in any_ids else p)
             for p in operation.parameters
@@ -117,7 +125,7 @@ class RequestReader:
         reader = self._body_readers.get(declared)
         if reader is None:
             schema = self._bodies[declared].get("schema") or {}
-            reader = self._body_readers[declared] = _BodyReader(self._document, declared, schema)
+            reader = self._body_readers[declared] = _BodyReader(self._document, declared, schema, self._direction)
         if raw is not None and raw == declared.encode():  # only the plain spelling: others are endless
             self._by_header[raw] = reader
         return reader
@@ -136,13 +144,13 @@ class RequestReader:
 class _BodyReader:
     """Bodies of one media type: parsed, put in the types of the schema, validated."""
 
-    def __init__(self, document: Document, media_type: str, schema: Any) -> None:
+    def __init__(self, document: Document, media_type: str, schema: Any, direction: str = "request") -> None:
         self._document = document
         self._is_form = media_type in _FORM_TYPES
         self._is_json = is_json(media_type)
         self._shape = shape_of(document, schema)
         self._media_type = media_type
-        self._validator = Validator(document, schema, "request")
+        self._validator = Validator(document, schema, direction)
         self.accepts = self._validator.is_valid
         self.needs_something = bool(self._shape.required) and not self._validator.is_valid({})
         if self._is_form:
