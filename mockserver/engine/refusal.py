@@ -51,7 +51,7 @@ class Violation(NamedTuple):
 
 
 class Refusal(Exception):
-    """A request that is not served. `kind` is a key of `x-job.refusals`; `hint`: whether the mode of the server matters."""
+    """A request that is not served. `kind` is a key of `x-job.refusals`; `hint`: whether the mode matters to it."""
 
     def __init__(
         self,

@@ -550,11 +550,12 @@ class _Compiler:
             fallback = MISSING
 
         allowed = shape.constants if not shape.branches else None
+        is_plain = exact not in (list, dict)
 
         def fitting(value: Any) -> Any:
             if type(value) is not exact:
                 value = None if value is None or value is MISSING else convert(value)
-            if isinstance(value, (list, dict)) and not self._allows(shape, value):
+            if not is_plain and value is not None and not self._allows(shape, value):
                 return None
             return value if value is not None and (allowed is None or value in allowed) else None
 
@@ -562,7 +563,7 @@ class _Compiler:
             values = (fitting(_dig(scene.job.inputs, place)) for place in places)
             return next((value for value in values if value is not None), fallback)
 
-        first, is_plain = places[0][0], exact not in (list, dict)
+        first = places[0][0]
         if len(places) > 1 or len(places[0]) > 1:
             return search
 

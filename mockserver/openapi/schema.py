@@ -475,7 +475,7 @@ class Validator:
             **json_schema(document, schema, direction),
         }
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
-        if direction == "request":
+        if direction != "response":
             options["formats"] = TIMES
         # The linear-time engine first: patterns come from documents that nobody here wrote.
         linear = {**options, "pattern_options": jsonschema_rs.RegexOptions()}
