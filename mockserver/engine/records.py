@@ -5,6 +5,7 @@ An answer about a record is a sample of its schema with the record's own fields 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -138,13 +139,22 @@ class InventedRecords:
 class RecordAnswer:
     """The answer of one operation about records."""
 
-    def __init__(self, contract: Contract, collection: Collection, part: RecordOperation, stateless: Stateless) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        collection: Collection,
+        part: RecordOperation,
+        stateless: Stateless,
+        any_ids: bool = False,
+    ) -> None:
+        """`any_ids`: the id may be one that the schema does not allow, since a client made it up."""
         self._vocabulary = contract.vocabulary
         self._document = contract.document
         self._part = part
         self._pointer = part.pointer
         self._whole = stateless.base()
         self._accepts: Callable[[Any], bool] = lambda value: True
+        self._is_valid = self._accepts
         self._record: dict[str, Any] = {}
         self._shape = shape_of(contract.document, {})
         self.id_shape = self._shape
@@ -153,7 +163,9 @@ class RecordAnswer:
         if media is None or "schema" not in media[1] or part.pointer is None:
             self._pointer = None
         else:
-            self._accepts = Validator(contract.document, media[1]["schema"], "response").is_valid
+            validator = Validator(contract.document, media[1]["schema"], "response")
+            self._is_valid = validator.is_valid
+            self._accepts = partial(_but_for, part.id_field, validator) if any_ids else validator.is_valid
             self._shape = self._shape_at(media[1]["schema"], part.pointer)
             self.id_shape = shape_of(contract.document, self._shape.properties.get(part.id_field, {}))
             found = _dig(self._whole, part.pointer)
@@ -205,7 +217,9 @@ class RecordAnswer:
 
     def shows_id(self, id: str) -> bool:
         """Whether the answer may hold a record of this id."""
-        return self.is_valid({**self._record, self._part.id_field: as_type(id, self.id_shape)})
+        assert self._pointer is not None
+        record = {**self._record, self._part.id_field: as_type(id, self.id_shape)}
+        return self._is_valid(_put(self._whole, self._pointer, record))
 
     def record(self, record: Record, parents: Mapping[str, Any], file: UploadedFile | None = None) -> dict[str, Any]:
         """The record as this answer shows it; `file` is what was uploaded with it."""
@@ -338,7 +352,7 @@ def compile_record_act(
 
     It gives None where the answer holds no JSON. Raises Refusal.
     """
-    answer = RecordAnswer(contract, collection, part, stateless)
+    answer = RecordAnswer(contract, collection, part, stateless, invented is not None)
     own = part.id_place.pointer[0] if part.id_place and part.id_place.place == "path" else ""
     above = [name for name in _parameters(part.operation.path) if name != own]
     kind = collection.name
@@ -433,6 +447,13 @@ def compile_record_act(
 
         return delete
     return lambda owner, given: shown(owned(owner, given), given)
+
+
+def _but_for(field: str, validator: Validator, value: Any) -> bool:
+    """Whether a value is valid, or wrong in nothing but fields of this name."""
+    return validator.is_valid(value) or all(
+        error.instance_path and error.instance_path[-1] == field for error in validator.iter_errors(value)
+    )
 
 
 def _ids(contract: Contract, collection: Collection, answer: RecordAnswer) -> Callable[[Random], str]:

@@ -86,6 +86,7 @@ class Refuser:
     def __init__(self, contract: Contract, lenient: bool = False) -> None:
         self._contract = contract
         self._hints = LENIENT_HINTS if lenient else STRICT_HINTS
+        self._mode = (b"mockserver-mode", b"lenient" if lenient else b"strict")  # texts can be the contract's own
         self._templates: dict[tuple[str, str], tuple[int, Any, bytes]] = {}
 
     def check(self, operation: Operation) -> None:
@@ -118,7 +119,7 @@ class Refuser:
             or [{}],
         }
         body = orjson.dumps(_fill(template, values))
-        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *refusal.headers]
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), self._mode, *refusal.headers]
         return Response(status, headers, body)
 
     def _code(self, violation: Violation | None, kind: str) -> str:
