@@ -16,6 +16,7 @@ from mockserver.jobs.resource import Action, Contract, IdPlace, JobResource
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.openapi.document import Operation, is_json
 
+LONGEST_LIFE = 86_400.0  # seconds; a profile can have any
 LONGEST_AGO = 60.0  # seconds between the end of such a job and the instant from which ends are counted
 
 
@@ -41,10 +42,10 @@ class InventedJobs:
         ended = self._start - ago
         if keeps:
             ended += (now - self._start) // (keeps / 2) * (keeps / 2)
-        created = min(ended - drawn.ended, ended)
+        created = ended - min(drawn.ended, LONGEST_LIFE)
         timeline = drawn._replace(
             created=created,
-            started=created + drawn.started,
+            started=min(created + drawn.started, ended),
             ended=ended,
             due=ended,
             expires=ended + keeps if keeps else None,

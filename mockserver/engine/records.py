@@ -154,7 +154,7 @@ class RecordAnswer:
         self._pointer = part.pointer
         self._whole = stateless.base()
         self._accepts: Callable[[Any], bool] = lambda value: True
-        self._is_valid = self._accepts
+        self._is_valid: Callable[[Any], bool] = self._accepts
         self._record: dict[str, Any] = {}
         self._shape = shape_of(contract.document, {})
         self.id_shape = self._shape
