@@ -109,7 +109,7 @@ def serve(
     if overlays and len(names) > 1:
         raise click.UsageError("--overlay needs exactly one SPEC, so that it is clear which document it changes.")
     while_starting()
-    loaded = [load(name, overlays) for name in names]
+    loaded = [load(name, overlays, needs_job=False) for name in names]
     prefixes = ["" if len(spec) == 1 else each.provider.name for each in loaded]
     providers = {prefix: each.provider for prefix, each in zip(prefixes, loaded, strict=True)}
     if len(providers) < len(loaded):
@@ -152,9 +152,10 @@ def _announce(providers: "dict[str, Provider]", address: str) -> None:
     """One line for each provider: its name, the base URL to paste, and how a job is created."""
     rows = []
     for prefix, provider in providers.items():
-        create = next(p for p in provider.contract.resources[0].operations if p.action == "create")
+        parts = [p for r in provider.contract.resources for p in r.operations if p.action == "create"]
+        first = parts[0].operation.name if parts else "no job"
         base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
-        rows.append((provider.name, base, create.operation.name))
+        rows.append((provider.name, base, first))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, base, create_name in rows:
         _say(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")

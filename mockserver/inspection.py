@@ -14,11 +14,11 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w/.*-]*( [\w/.*-]+)*")  # YAML that needs no q
 _WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
-def as_lines(contract: Contract, notes: tuple[str, ...] = ()) -> list[str]:
+def as_lines(contract: Contract) -> list[str]:
     """Each conclusion with its evidence and confidence, its runners-up, and the line that would decide otherwise."""
     document = contract.document
     lines = [f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations"]
-    lines += [f"  read otherwise than written: {note}" for note in notes]
+    lines += [f"  read otherwise than written: {note.removeprefix(f'{document.origin}: ')}" for note in document.notes]
     width = max((len(c.topic) for c in contract.conclusions), default=0)
     for conclusion in contract.conclusions:
         mark = " " if conclusion.certain else MARK
@@ -44,14 +44,14 @@ def _otherwise(conclusion: Conclusion) -> str:
     return f"{steps[0]}: {text}"
 
 
-def as_data(contract: Contract, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+def as_data(contract: Contract) -> dict[str, Any]:
     """All that was concluded, in the types of JSON."""
     document = contract.document
     return {
         "document": document.origin,
         "openapi": document.root["openapi"],
         "operations": len(document.operations),
-        "notes": list(notes),
+        "notes": list(document.notes),
         "resources": [_resource_data(resource) for resource in contract.resources],
         "conclusions": [
             {

@@ -29,8 +29,8 @@ from mockserver.engine.sampling import Sampler
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, JobOperation, JobResource
-from mockserver.loading.providers import load_provider
-from mockserver.openapi.document import Answer, Document, Operation, is_json
+from mockserver.loading.providers import load
+from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, union_of
 from mockserver.provider import Provider
 from mockserver.web.server import Settings, build_app, open_socket
@@ -61,7 +61,7 @@ class Survey:
 
     def __init__(self, path: Path) -> None:
         self.outcome = Outcome(path.name)
-        self.provider = load_provider(str(path))
+        self.provider = load(str(path), needs_job=False).provider
         self.contract = self.provider.contract
         self.document: Document = self.contract.document
         self.clock = FrozenClock(START)
@@ -70,7 +70,10 @@ class Survey:
 
     def run(self) -> None:
         """Drive every kind, then call what else there is."""
-        with served(self.provider, self.clock) as self.site, httpx2.Client(timeout=30, headers=self.headers()) as self.client:
+        with (
+            served(self.provider, self.clock) as self.site,
+            httpx2.Client(timeout=30, headers=self.headers()) as self.client,
+        ):
             for resource in self.contract.resources:
                 self.outcome.kinds.append(resource.name)
                 before = len(self.outcome.problems)
@@ -170,7 +173,9 @@ class Survey:
         retrieve = resource.first(Action.RETRIEVE)
         if end is State.SUCCEEDED and retrieve is not None:
             response = self.call(where, retrieve.operation, self.naming(retrieve, id), expect=(200, 201, 202))
-            links = set(re.findall(rf'"({re.escape(self.site)}[^"]+)"', response.text)) if response is not None else set()
+            links = (
+                set(re.findall(rf'"({re.escape(self.site)}[^"]+)"', response.text)) if response is not None else set()
+            )
             for link in [link for link in links if "/__mockserver/assets/" in link][:3]:
                 got = self.client.get(link)
                 if got.status_code != 200 or len(got.content) < 100:
@@ -194,7 +199,9 @@ class Survey:
         self.call("good", cancel.operation, self.naming(cancel, id), expect=(200, 201, 202, 204))
         word = self.poll(resource, retrieve, id, "good")
         if retrieve.ended is None and word != resource.words[State.CANCELLED]:
-            self.problem(f"{cancel.operation.name}: the status is then {word!r}, expected {resource.words[State.CANCELLED]!r}")
+            self.problem(
+                f"{cancel.operation.name}: the status is then {word!r}, expected {resource.words[State.CANCELLED]!r}"
+            )
 
     def deletes(self, resource: JobResource, create: JobOperation, retrieve: JobOperation) -> None:
         delete = resource.first(Action.DELETE)
@@ -241,13 +248,23 @@ class Survey:
             if wanted is None and not parameter.required:
                 continue
             value = wanted if wanted is not None else self.value_of(parameter.schema, parameter.raw, parameter.name)
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value).lower() if isinstance(value, bool) else str(value)
+            if self.contract.vocabulary.rank("paging", "limit", parameter.name) is not None and value == 0:
+                value = 20
+            text = (
+                ",".join(map(str, value))
+                if isinstance(value, list)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else str(value)
+            )
             if parameter.place == "path":
                 safe = "/" if "/" in text and wanted is not None else ""
-                path = re.sub(r"\{[+/]?" + re.escape(parameter.name) + r"(=[^}]*)?\}", lambda _: quote(text, safe), path)  # noqa: B023
+                path = re.sub(
+                    r"\{[+/]?" + re.escape(parameter.name) + r"(=[^}]*)?\}", lambda _: quote(text, safe), path
+                )  # noqa: B023
             elif parameter.place == "query":
                 query.append((parameter.name, text))
-            elif parameter.place == "header":
+            elif parameter.place == "header" and parameter.name.lower() not in ("content-type", "accept", "authorization"):
                 headers[parameter.name] = text
         for scheme in ((self.document.root.get("components") or {}).get("securitySchemes") or {}).values():
             if isinstance(scheme, dict) and scheme.get("type") == "apiKey" and scheme.get("in") == "query":
@@ -262,7 +279,9 @@ class Survey:
 
     def value_of(self, schema: Any, raw: dict[str, Any], name: str) -> Any:
         hints = [raw["example"]] if "example" in raw else []
-        return Sampler(self.document, schema, vocabulary=self.contract.vocabulary, seed="survey", hints=hints, name=name, lean=True).draw()
+        return Sampler(
+            self.document, schema, vocabulary=self.contract.vocabulary, seed="survey", hints=hints, name=name, lean=True
+        ).draw()
 
     def body_of(self, operation: Operation, named: dict[str, Any]) -> dict[str, Any]:
         if not operation.body:
@@ -270,7 +289,8 @@ class Survey:
         types = sorted(operation.body, key=lambda t: (not is_json(t), "multipart" not in t))
         media = operation.body[types[0]]
         inside = {key.partition(":")[2]: value for key, value in named.items() if key.startswith("body:")}
-        if not operation.body_required and not inside and types[0] != "application/json":
+        shape = union_of(self.document, media.get("schema") or {})
+        if not operation.body_required and not inside and not is_json(types[0]) and not shape.required:
             return {}
         value = Sampler(
             self.document, media.get("schema") or {}, vocabulary=self.contract.vocabulary, seed="survey",
@@ -286,7 +306,10 @@ class Survey:
             return {"json": value}
         if "multipart" in types[0] and isinstance(value, dict):
             shape = union_of(self.document, media.get("schema") or {})
-            return {"files": [(k, self.form_part(shape.properties.get(k), v)) for k, v in value.items()] or {"x": (None, "")}}
+            return {
+                "files": [(k, self.form_part(shape.properties.get(k), v)) for k, v in value.items()]
+                or {"x": (None, "")}
+            }
         if "urlencoded" in types[0] and isinstance(value, dict):
             return {"data": {k: v if isinstance(v, str) else str(v) for k, v in value.items()}}
         return {"content": str(value).encode(), "headers": {"content-type": types[0]}}
@@ -312,7 +335,10 @@ class Survey:
         validator = self.validators.get(id(media[1]))
         if validator is None:
             validator = self.validators[id(media[1])] = Validator(self.document, media[1]["schema"], "response")
-        errors = [f"/{'/'.join(map(str, e.instance_path))}: {str(e).partition(chr(10))[0][:160]}" for e in validator.iter_errors(response.json())]
+        errors = [
+            f"/{'/'.join(map(str, e.instance_path))}: {str(e).partition(chr(10))[0][:160]}"
+            for e in validator.iter_errors(response.json())
+        ]
         text = f"{operation.name} {response.status_code}: {errors[0]}" if errors else ""
         if text and text not in self.outcome.invalid:
             self.outcome.invalid.append(text)
@@ -356,7 +382,9 @@ def time_to_start(path: Path, cache: str) -> float:
     command = [sys.executable, "-m", "mockserver", "serve", str(path), "--port", "0"]
     environment = {**__import__("os").environ, "XDG_CACHE_HOME": cache}
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("seed "):
@@ -378,7 +406,12 @@ def survey(path: Path, timed: bool) -> Outcome:
     except MockserverError as error:
         outcome = Outcome(path.name, problems=[str(error)])
     except Exception as error:  # the survey goes on with the next document
-        outcome = Outcome(path.name, problems=[f"the survey itself failed: {error!r} at {error.__traceback__.tb_next.tb_lineno if error.__traceback__ and error.__traceback__.tb_next else 0}"])
+        outcome = Outcome(
+            path.name,
+            problems=[
+                f"the survey itself failed: {error!r} at {error.__traceback__.tb_next.tb_lineno if error.__traceback__ and error.__traceback__.tb_next else 0}"
+            ],
+        )
     if "Traceback" in complaints.getvalue():
         outcome.problems.append(f"a traceback: {complaints.getvalue()[-300:]}")
     if timed:

@@ -90,7 +90,8 @@ def test_inspect_tells_conclusions_with_their_evidence(name: str) -> None:
     first, *lines = result.output.splitlines()
     assert re.fullmatch(rf"{name}/openapi\.yaml: OpenAPI 3\.[01]\.\d, \d+ operations", first)
     unsure = [line for line in lines if line.startswith("? ")]
-    assert all(re.fullmatch(r"[ ?] \S.*  \S.*  \(.+\)", line) for line in lines if not re.match(r"\d", line))
+    told = [line for line in lines if not re.match(r"\d|  read otherwise|  +(or|to decide otherwise:) ", line)]
+    assert all(re.fullmatch(r"[ ?] \S.*  \S.*  \(.+\)( [01]\.\d\d)?", line) for line in told)
     assert any(re.match(r"  video: create +POST /", line) for line in lines)
     assert len(unsure) == (name == "agicto-sora")
     assert ("1 uncertain" in lines[-1]) == bool(unsure)
@@ -102,7 +103,7 @@ def test_inspect_applies_overlays(tmp_path: Path) -> None:
         "overlay: 1.0.0\nactions:\n- target: $['x-job'].resources.video\n  update: {words: {queued: in_progress}}\n"
     )
     assert re.search(
-        r"state queued +in_progress  \(declared\)", called("inspect", "openai", "--overlay", str(overlay)).output
+        r"state queued +in_progress  \(declared\)", called("inspect", "openai", "--apply", str(overlay)).output
     )
 
 

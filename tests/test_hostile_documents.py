@@ -23,7 +23,7 @@ from in_process import run, start
 from mockserver.cli import main
 from mockserver.errors import MockserverError
 from mockserver.loading.files import MAX_FILE_BYTES
-from mockserver.loading.providers import load_provider
+from mockserver.loading.providers import load, load_provider
 from mockserver.web import server as web_server
 
 ROOT = Path(__file__).parent.parent
@@ -151,7 +151,10 @@ def reason(content: Node | str | bytes, *overlays: Any, name: str = "api.json") 
     began = perf_counter()
     told = ""
     try:
-        call_everything(load_provider(name, tuple(f"overlay-{n}.yaml" for n in range(len(overlays)))))
+        loaded = load(name, tuple(f"overlay-{n}.yaml" for n in range(len(overlays))))
+        told = "".join(f"{Path(name).parent.resolve().name}/{name}: {p.text}" for p in (loaded.problems or ())[:1])
+        if not any("cannot be served" in p.text for p in loaded.problems or ()):
+            call_everything(loaded.provider)
     except MockserverError as error:
         told = str(error)
     assert perf_counter() - began < 10  # it takes some milliseconds
@@ -524,7 +527,9 @@ def test_strange_schemas_are_served(schema: Any, version: str) -> None:
 def test_schemas_without_a_value_are_said_at_the_start(schema: Any, version: str) -> None:
     root = broken(extra(schema))
     root["openapi"] = version
-    assert re.search(r"(GET|POST) /(jobs|other).* no value is found that its schema allows", reason(root))
+    assert re.search(
+        r"(GET|POST) /(jobs|other).* (no value is found that its schema allows|can never be valid)", reason(root)
+    )
 
 
 @pytest.mark.parametrize("schema", REFUSED.values(), ids=REFUSED)
@@ -631,7 +636,7 @@ OPERATIONS: dict[str, tuple[Change, str]] = {
     "a picture that nobody can make": (downloading("image/bmp"), ""),
     "any picture": (downloading("image/*"), ""),
     "examples in a list": (put([1], "paths", "/other", "get", "responses", "200", "content", "application/json", "examples"), ""),  # noqa: E501
-    "a key that nobody declared": (put([{"nobody": []}], "security"), "asks for the security scheme 'nobody'"),
+    "a key that nobody declared": (put([{"nobody": []}], "security"), ""),
     "a key in a map": (put({"key": []}, "security"), "security is a map, expected a list"),
     "schemes in a list": (put([], "components", "securitySchemes"), "components.securitySchemes is a list"),
     "a scheme of no type": (put({}, "components", "securitySchemes", "key"), ""),
@@ -640,7 +645,7 @@ OPERATIONS: dict[str, tuple[Change, str]] = {
     "a key in the query": (put({"type": "apiKey", "in": "query", "name": "k"}, "components", "securitySchemes", "key"), ""),  # noqa: E501
     "a server that is a text": (put(["x"], "servers"), "servers[0] is text, expected a map"),
     "servers in a map": (put({"url": "/"}, "servers"), "servers is a map, expected a list"),
-    "a server that is no URL": (put([{"url": "http://["}], "servers"), "which is no URL"),
+    "a server that is no URL": (put([{"url": "http://["}], "servers"), ""),
     "a server without a URL": (put([{}], "servers"), ""),
     "variables in a list": (put([{"url": "{a}", "variables": [1]}], "servers"), "servers[0].variables is a list"),
     "a variable that is a text": (put([{"url": "{a}", "variables": {"a": "x"}}], "servers"), "variables.a is text"),
@@ -796,10 +801,10 @@ def test_wide_targets_are_served_or_refused(target: str) -> None:
     ("arguments", "words"),
     [(["x" * 5000], "File name too long"), ([""], "holds none of openapi.yaml"), (["nobody"], "no such file"),
      (["/dev/null"], "no such file"), (["\udcff.json"], "\\udcff.json: no such file"),
-     (["good.json", "--overlay", "nobody.yaml"], "nobody.yaml: cannot be read: No such file"),
-     (["good.json", "--overlay", "."], ".: cannot be read: Is a directory"),
-     (["good.json", "--overlay", "/dev/zero"], "dev/zero: more than"),
-     (["good.json", "--overlay", "good.json"], "not an OpenAPI Overlay"),
+     (["good.json", "--apply", "nobody.yaml"], "nobody.yaml: cannot be read: No such file"),
+     (["good.json", "--apply", "."], ".: cannot be read: Is a directory"),
+     (["good.json", "--apply", "/dev/zero"], "dev/zero: more than"),
+     (["good.json", "--apply", "good.json"], "not an OpenAPI Overlay"),
      (["folder"], "folder/openapi.json: the file is empty")],
 )  # fmt: skip
 def test_names_of_files_that_cannot_be_used(arguments: list[str], words: str) -> None:

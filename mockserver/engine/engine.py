@@ -5,6 +5,7 @@ A request is routed, authorized, validated, acted on and rendered, in this order
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
@@ -24,6 +25,7 @@ from mockserver.stores.protocol import Store
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
 MAX_WAY = 256  # characters of a remembered path; an id has at most 60
+SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -99,12 +101,13 @@ class Engine:
     def examine(self) -> Iterator[Problem | None]:
         """Compile all that requests compile when they first need it: what is wrong with each operation, or None."""
         document = self.provider.contract.document
+        of_jobs = {part.operation.name for r in self.provider.contract.resources for part in r.operations}
         for operation in document.operations:
             try:
                 self.check_operation(operation)
                 yield None
             except DocumentError as error:
-                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=True)
+                yield Problem(str(error).removeprefix(f"{document.origin}: "), fatal=operation.name in of_jobs)
                 continue
             for place, schema, direction in schemas_of(operation):
                 try:
@@ -178,6 +181,8 @@ class Engine:
     def _find_way(self, request: Request) -> "_Way":
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         route, values = self._route(request)
+        if route.by_query:
+            route = route.chosen(parse_qsl(request.query, keep_blank_values=True))
         operation = route.operation
         handler = self._handlers.get(id(operation))
         if handler is None:
@@ -185,7 +190,7 @@ class Engine:
         if len(self._ways) >= MAX_WAYS:
             self._ways.clear()
         way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))
-        if len(request.path) <= MAX_WAY:
+        if len(request.path) <= MAX_WAY and not route.by_query:
             self._ways[request.method, request.path] = way
         return way
 
@@ -193,7 +198,7 @@ class Engine:
         method, path, *_ = request
         if path.startswith(ASSETS):
             raise _Answered(self._asset(request))
-        found = self._router.find(path)
+        found = self._router.find(path, "GET" if method == "HEAD" else method)
         if found is None:
             known = sorted({o.name for o in self.provider.contract.document.operations})
             more = f" and {len(known) - 8} more" if len(known) > 8 else ""
@@ -228,11 +233,13 @@ class Engine:
         job = self._store.get(id)
         if job is None and self._lenient and id and self.provider.contract.resources:
             job = self._context.invented(id, "", self.provider.contract.resources[0].name)
-        if job is None or (suffix != "mp4" and suffix not in IMAGES):
+        if job is None or (suffix != "mp4" and suffix not in IMAGES and suffix not in SOUNDS):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
         require_result(job, self._clock.now())
         if suffix == "mp4":
             return serve_bytes(request, self._results.video(job), "video/mp4", name)
+        if suffix in SOUNDS:
+            return serve_bytes(request, self._results.sound(job, SOUNDS[suffix]), SOUNDS[suffix], name)
         return serve_bytes(request, self._results.still(job, IMAGES[suffix]), IMAGES[suffix], name)
 
 

@@ -37,6 +37,7 @@ Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
 _SUCCESS = re.compile("2[0-9][0-9]")
 _JSON = (b"content-type", b"application/json")
+_PICTURES = {"png", "jpeg", "webp"}
 MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
@@ -68,12 +69,20 @@ class Context:
             found = self.randoms[owner] = Random(f"{self.seed}/{owner}")
         return found
 
-    def result_bytes(self, request: Request, job: Job, media_type: str) -> Response:
-        """The result of a job as bytes of a media type."""
-        if media_type.startswith("image/") and media_type != "image/*":
-            return serve_bytes(request, self.results.still(job, media_type), media_type, f"{job.id}.{media_type[6:]}")
-        known = media_type if "*" not in media_type else "video/mp4"
-        return serve_bytes(request, self.results.video(job), known, f"{job.id}.mp4")
+    def film(self, request: Request, job: Job, media_type: str) -> Response | None:
+        """The result of a job as a picture, a sound or a video; None if the media type is none of these."""
+        family, _, kind = media_type.partition("/")
+        if family == "image":
+            spoken = media_type if kind in _PICTURES else "image/png"
+            return serve_bytes(request, self.results.still(job, spoken), spoken, f"{job.id}.{spoken[6:]}")
+        if family == "audio":
+            spoken = media_type if kind != "*" else "audio/wav"
+            suffix = "mp3" if spoken in ("audio/mpeg", "audio/mp3") else "wav"
+            return serve_bytes(request, self.results.sound(job, spoken), spoken, f"{job.id}.{suffix}")
+        if family in ("video", "*") or media_type == "application/octet-stream":
+            spoken = media_type if "*" not in media_type else "video/mp4"
+            return serve_bytes(request, self.results.video(job), spoken, f"{job.id}.mp4")
+        return None
 
     def owned(self, id: Any, owner: str, kind: str) -> Job:
         """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
@@ -214,13 +223,14 @@ def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperat
     schema = media[1].get("schema") if media and not types else None
     final = replace(part, action=Action.RESULT, view=None, answer=part.ended, schema=schema)
     result = _Answer(context, resource, final)
+    result_file = _file_of(context, part.operation, part.ended)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job, now = context.owned(named(given), owner, resource.name), context.clock.now()
         if job.timeline.state_at(now) is not State.SUCCEEDED:
             return answer.about(job, now, request, request_id)
         if types:
-            return context.result_bytes(request, job, types[0])
+            return result_file(request, job, types[0])
         return result.about(job, now, request, request_id)
 
     return act
@@ -286,10 +296,12 @@ def _result(context: Context, resource: JobResource, part: JobOperation) -> Act:
 
 
 def _content(context: Context, resource: JobResource, part: JobOperation) -> Act:
+    """The result of a job as a file: a video, a sound, a picture, or what the document says of another type."""
     named = _named(part)
-    success = part.operation.success()
-    types = [t for t in (success.content if success else {}) if not is_json(t)]
+    answer = next((a for a in part.operation.answers if a.status.startswith("2") and a.content), None)
+    types = [t for t in (answer.content if answer else {}) if not is_json(t)]
     first = types[0] if types else "video/mp4"
+    result_file = _file_of(context, part.operation, answer)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job = context.owned(named(given), owner, resource.name)
@@ -297,13 +309,29 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
         variant = str(given.query.get(part.variant_parameter, ""))
         media_type = part.variants.get(variant, first)
         if not media_type.startswith("image/"):
-            return serve_bytes(request, context.results.video(job), media_type, f"{job.id}.mp4")
+            return result_file(request, job, media_type)
         is_sheet = context.contract.vocabulary.rank("variants", "sheet", variant) is not None
         body = context.results.spritesheet(job, media_type) if is_sheet else context.results.still(job, media_type)
         suffix = media_type.split("/")[1].replace("jpeg", "jpg")
         return serve_bytes(request, body, media_type, f"{job.id}_{variant or 'still'}.{suffix}")
 
     return act
+
+
+def _file_of(
+    context: Context, operation: Operation, answer: Answer | None
+) -> Callable[[Request, Job, str], Response]:
+    """The result of a job as a file of a media type that an answer declares."""
+    stateless = _stateless(context, operation)
+
+    def result_file(request: Request, job: Job, media_type: str) -> Response:
+        film = context.film(request, job, media_type)
+        if film is not None or answer is None or media_type not in answer.content:
+            return film or serve_bytes(request, context.results.video(job), media_type, f"{job.id}.mp4")
+        body, spoken = stateless.body(answer, media_type)
+        return serve_bytes(request, body, spoken, job.id)
+
+    return result_file
 
 
 def _answer_with_sample(context: Context, operation: Operation) -> Act:

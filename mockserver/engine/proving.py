@@ -5,15 +5,16 @@ the field gets a sampled value in that state, and if that does not help it is le
 blamed for stay as they are: the check at start tells them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import islice
 from random import Random
 from typing import Any
 
 import orjson
 
-from mockserver.engine.fields import Field, Scene
+from mockserver.engine.fields import Field, Scene, constant
 from mockserver.engine.paging import Page
+from mockserver.engine.sampling import sample
 from mockserver.errors import DocumentError
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
@@ -38,25 +39,26 @@ def proved(
     resource: JobResource,
     part: JobOperation,
     samples: Iterable[Mapping[str, Any]],
-    compile_with: Callable[[Mends], Field],
+    compile_with: Callable[[Mends], tuple[Field, Set[Pointer]]],
 ) -> Field:
     """The answer that `compile_with` makes, with what its schema does not allow mended.
 
+    `compile_with` gives an answer with the places that it can mend; what is wrong deeper is mended above.
     `samples` are inputs of made-up requests. Raises DocumentError if the schema cannot be compiled.
     """
     mends: dict[Pointer, dict[State, int]] = {}
-    field = compile_with(mends)
+    field, reached = compile_with(mends)
     try:
         validator = Validator(document, part.schema, "response")
     except DocumentError:
         return field  # said by the check of the operation
     probes = [(state, inputs) for inputs in samples for state in State]
     for _ in range(MAX_ROUNDS):
-        wrong = set()
+        wrong: set[tuple[Pointer, State]] = set()
         for state, inputs in probes:
             for value in _rendered(field, resource, part, state, inputs):
                 if not validator.is_valid(value):
-                    wrong |= {(place, state) for place in _places(validator, value)}
+                    wrong |= {(_within(place, reached), state) for place in _places(validator, value)}
         if not wrong:
             break
         before = {place: dict(states) for place, states in mends.items()}
@@ -64,9 +66,17 @@ def proved(
             told = mends.setdefault(place, {})
             told[state] = min(told[state] + 1, 1) if state in told else 0
         if mends == before:
-            break  # nothing more can be done
-        field = compile_with(mends)
+            return constant(sample(document, part.schema)) if part.action is Action.RESULT else field
+        field, reached = compile_with(mends)
     return field
+
+
+def _within(place: Pointer, reached: Set[Pointer]) -> Pointer:
+    """The place, or the nearest one above it that can be mended."""
+    for length in range(len(place), 0, -1):
+        if place[:length] in reached:
+            return place[:length]
+    return place
 
 
 def _rendered(
@@ -107,7 +117,7 @@ def _places(validator: Validator, value: Any) -> set[Pointer]:
 
 
 def _wrong(error: Any, depth: int = 0) -> Iterator[tuple[list[str | int], str]]:
-    """Where a body is wrong: the place itself, with the name of what it lacks; inside it, what the nearest branch lacks."""
+    """Where a body is wrong: the place, with the name of what it lacks; inside it, what the nearest branch lacks."""
     path = list(error.instance_path)
     missing = str(getattr(error.kind, "property", "") or "").strip('"')
     surplus = getattr(error.kind, "unexpected", None)

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from mockserver.engine.sampling import sample
+from mockserver.errors import DocumentError
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.resource import Contract, RefusalRule
 from mockserver.message import RawHeaders, Response
 from mockserver.openapi.document import Node, Operation
-from mockserver.openapi.schema import Shape, shape_of
+from mockserver.openapi.schema import Shape, Validator, shape_of
 
 MAX_MESSAGE = 2000  # characters; a request can break a schema in very many places
 MAX_LISTED = 20
@@ -144,7 +145,7 @@ class Refuser:
             return status, body, b"application/json"
         if media := self._declared_error(operation, status):
             template = _Template(self._contract, status).of(shape_of(self._contract.document, media[1]["schema"]))
-            return status, template, media[0].encode()
+            return status, self._completed(template, media[1]["schema"]), media[0].encode()
         problem = {
             **_PROBLEM,
             "title": responses.get(status, "Refused"),
@@ -153,6 +154,24 @@ class Refuser:
             "violations": "{violations}",
         }
         return status, problem, b"application/problem+json"
+
+    def _completed(self, template: Any, schema: Any) -> Any:
+        """The template with what its schema asks for besides: a sampled error, in which ours stands where it may."""
+        document = self._contract.document
+        try:
+            validator = Validator(document, schema, "response")
+            if validator.is_valid(_fill(template, _SAMPLE)):
+                return template
+            whole = sample(document, schema)
+        except DocumentError:
+            return template
+        if not isinstance(template, dict) or not isinstance(whole, dict) or not validator.is_valid(whole):
+            return template
+        for name, value in template.items():
+            tried = {**whole, name: value}
+            if validator.is_valid(_fill(tried, _SAMPLE)):
+                whole = tried
+        return whole
 
     def _declared_error(self, operation: Operation | None, status: int) -> tuple[str, Node] | None:
         """The media type and node of the nearest declared error: for the status, for the operation, or anywhere."""
@@ -250,4 +269,9 @@ class _Template:
         return _PerViolation("{message}") if role == "message" and "string" in items.types else None
 
 
+_SAMPLE: dict[str, Any] = {
+    "message": "Invalid value.", "param": "x", "field": "x", "code": "invalid", "place": "body", "found": "1", "id": "x",
+    "kind": "invalid_request", "now_ms": 1, "request_id": "req_0", "violations": [],
+    "each": [{"message": "Invalid value.", "param": "x", "field": "x", "place": "body", "code": "invalid"}],
+}  # fmt: skip
 _ROLES = {"message": "{message}", "code": "{code}", "type": "{kind}", "param": "{param}", "status": ""}

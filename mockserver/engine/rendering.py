@@ -1,7 +1,7 @@
 """Answers about jobs: for each field of a response schema one small function of (job, now), compiled once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from typing import Any
 
@@ -44,8 +44,9 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
     examples = contract.document.examples(media[1]) if media else []
     example = next(iter(examples), MISSING)
 
-    def compile_with(mends: Mends) -> Field:
-        return _Compiler(contract, resource, part, results, example, mends).body(part.schema)
+    def compile_with(mends: Mends) -> tuple[Field, Set[Pointer]]:
+        compiler = _Compiler(contract, resource, part, results, example, mends)
+        return compiler.body(part.schema), compiler.reached
 
     return proved(contract.document, resource, part, _sampled_inputs(contract, resource), compile_with)
 
@@ -148,6 +149,7 @@ class _Compiler:
         mends: Mends,
     ) -> None:
         self.mends = mends
+        self.reached: set[Pointer] = set()  # the places that can be mended
         self._validators: dict[int, Validator] = {}  # by the identity of the shape, which the document keeps
         self.contract = contract
         self.document = contract.document
@@ -172,6 +174,9 @@ class _Compiler:
     # -- the way down to the job --------------------------------------------------------------------
 
     def body(self, schema: Any) -> Field:
+        if self.action is Action.RESULT and not self.view.fields:  # nothing is known of it but that it is the result
+            shape = shape_of(self.document, schema)
+            return self._asset(shape, "", 1) or constant(sample(self.document, schema))
         return self._envelope(schema, ())
 
     def _envelope(self, schema: Any, pointer: Pointer) -> Field:
@@ -196,6 +201,7 @@ class _Compiler:
 
     def _mended(self, field: Field | None, place: Pointer, schema: Any) -> Field | None:
         """A field with sampled values in the states in which the schema does not allow its own; see proving.py."""
+        self.reached.add(place)
         states = self.mends.get(place)
         if not states:
             return field
@@ -321,6 +327,7 @@ class _Compiler:
             if field := self._mended(self._field(name, inner, here, required, sub), (*self.view.pointer, *here), sub):
                 entries.append((name, field))
         self.above.pop()
+        entries += [(name, constant(None)) for name in sorted(shape.required - shape.properties.keys())]  # undescribed
         return object_field(entries)
 
     def _field(self, name: str, shape: Shape, pointer: Pointer, required: bool, schema: Any) -> Field | None:
@@ -487,8 +494,12 @@ class _Compiler:
             item = self._asset(shape_of(self.document, shape.items or {}), name, level + 1)
             return (lambda scene: [item(scene)]) if item else None
         if not shape.is_object:
-            is_link = level == 0 or "string" in shape.types or not shape.types
+            is_link = level == 0 or (("string" in shape.types or not shape.types) and self._may_link(name))
             return self._link_of(name) if is_link and not self._is_text(name, shape) else None
+        extra = shape.get("additionalProperties")
+        if not shape.properties and isinstance(extra, dict):  # a map of results by a name of the service's choice
+            item = self._asset(shape_of(self.document, extra), name, level + 1)
+            return (lambda scene: {"main": item(scene)}) if item else None
         entries: list[tuple[str, Field]] = []
         has_link = False
         for key, sub in shape.properties.items():
@@ -499,6 +510,11 @@ class _Compiler:
                 entries.append((key, field))
         return object_field(entries) if has_link else None
 
+    def _may_link(self, name: str) -> bool:
+        """Whether what a field of this name holds inside a result may be a link."""
+        kinds = (("roles", "result"), ("asset", "url"), ("asset", "picture"), ("asset", "sound"))
+        return not name or any(self.vocabulary.rank(section, kind, name) is not None for section, kind in kinds)
+
     def _link(self, key: str, shape: Shape, name: str, level: int) -> Field | None:
         """The link that a property of a result is, or holds."""
         if shape.is_object or shape.is_array:
@@ -506,7 +522,8 @@ class _Compiler:
         if self.vocabulary.rank("roles", "thumbnail", key) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
         if self.vocabulary.rank("asset", "url", key) is not None and "string" in shape.types:
-            return self._link_of(key if self.vocabulary.rank("asset", "picture", key) is not None else name)
+            telling = any(self.vocabulary.rank("asset", kind, key) is not None for kind in ("picture", "sound"))
+            return self._link_of(key if telling else name)
         return None
 
     def _is_text(self, name: str, shape: Shape) -> bool:
@@ -521,7 +538,10 @@ class _Compiler:
         return self.vocabulary.rank("asset", "text", name) is not None or self.vocabulary.ends_like("id", name)
 
     def _link_of(self, name: str) -> Field:
-        """A link to the video, or to a picture if the field is called so."""
+        """A link to the video, or to a picture or a sound if the field is called so."""
+        if self.vocabulary.rank("asset", "sound", name) is not None:
+            suffix = "mp3" if "mp3" in plain(name) else "wav"
+            return lambda scene: self.results.sound_url(scene.job, scene.site, suffix)
         if self.vocabulary.rank("asset", "picture", name) is not None:
             return lambda scene: self.results.still_url(scene.job, scene.site)
         return lambda scene: self.results.video_url(scene.job, scene.site)
@@ -531,7 +551,7 @@ class _Compiler:
             return lambda scene: self.results.video_bytes(scene.job)
         if self.vocabulary.rank("asset", "media type", name) is not None and "string" in shape.types:
             return constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
-        pointer = (*self.view.fields["result"][0], "*", name)
+        pointer = (*next(iter(self.view.fields.get("result", ())), ()), "*", name)
         return self._echo(name, shape, pointer, required) or self._leftover(shape, required)
 
     # -- what was asked for -------------------------------------------------------------------------

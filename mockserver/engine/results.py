@@ -22,6 +22,7 @@ class Media(Protocol):
 
     def video(self, width: int, height: int, seconds: float) -> bytes: ...
     def video_bytes(self, width: int, height: int, seconds: float) -> int: ...
+    def sound(self, seconds: float, media_type: str) -> bytes: ...
     def still(self, width: int, height: int, media_type: str) -> bytes: ...
     def spritesheet(self, width: int, height: int, media_type: str) -> bytes: ...
 
@@ -53,6 +54,10 @@ class ResultFacts:
         """How many bytes the video has."""
         return self._media.video_bytes(*self.size(job), self.seconds(job))
 
+    def sound(self, job: Job, media_type: str) -> bytes:
+        """The bytes of the sound."""
+        return self._media.sound(self.seconds(job), media_type)
+
     def still(self, job: Job, media_type: str) -> bytes:
         """The bytes of a picture of the video."""
         return self._media.still(*self.size(job), media_type)
@@ -65,6 +70,11 @@ class ResultFacts:
     def video_url(job: Job, site: str) -> str:
         """An absolute link to the video, which works without a key, as a storage link does."""
         return f"{site}{ASSETS}{quote(job.id, safe='')}.mp4"
+
+    @staticmethod
+    def sound_url(job: Job, site: str, suffix: str) -> str:
+        """An absolute link to the sound, as `wav` or `mp3`."""
+        return f"{site}{ASSETS}{job.id}.{suffix}"
 
     @staticmethod
     def still_url(job: Job, site: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from mockserver.openapi.document import Operation
 
@@ -12,11 +12,24 @@ MAX_REST = 2048  # characters that a value with slashes and what follows it may 
 _PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
+Wish = tuple[tuple[str, str], ...]  # names and values that a path writes behind a `?`
+
+
 class Route(NamedTuple):
-    """An operation, by its place in the document, with the names of its path parameters in order."""
+    """An operation, by its place in the document, with the names of its path parameters in order.
+
+    `by_query` are the operations of the same path that are chosen by what it writes behind a `?`.
+    """
 
     operation: Operation
     names: tuple[str, ...]
+    by_query: tuple[tuple[Wish, Operation], ...] = ()
+
+    def chosen(self, query: Iterable[tuple[str, str]]) -> "Route":
+        """The route for a request with this query."""
+        given = set(query)
+        fitting = [(len(wish), operation) for wish, operation in self.by_query if given >= set(wish)]
+        return self._replace(operation=max(fitting, key=lambda each: each[0])[1]) if fitting else self
 
 
 @dataclass(slots=True)
@@ -39,16 +52,22 @@ class Router:
     def __init__(self, operations: Iterable[Operation], base_path: str) -> None:
         self._root = _Segment()
         self._base = base_path
-        for operation in operations:
-            self._add(operation)
+        known = list(operations)
+        wide: dict[str, dict[str, str]] = {}  # what one operation says of a path's parameter holds for the others
+        for operation in known:
+            for p in operation.parameters:
+                if p.segments and "{" + p.name + "}" in operation.path:
+                    wide.setdefault(operation.path, {})[p.name] = p.segments
+        for operation in known:
+            self._add(operation, wide.get(operation.path, {}))
 
-    def _add(self, operation: Operation) -> None:
+    def _add(self, operation: Operation, wide: dict[str, str]) -> None:
         place = self._root
-        wide = {p.name: p.segments for p in operation.parameters if p.segments and "{" + p.name + "}" in operation.path}
         if wide:
             self._add_wide(operation, wide)
             return
-        for segment in operation.path.rstrip("/").split("/")[1:] or [""]:
+        path, _, query = operation.path.partition("?")
+        for segment in path.rstrip("/").split("/")[1:] or [""]:
             if "{" not in segment:
                 place = place.literals.setdefault(segment, _Segment())
             elif _PARAMETER.fullmatch(segment):
@@ -56,7 +75,14 @@ class Router:
                 place = place.any
             else:
                 place = _pattern_way(place, segment)
-        place.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
+        names = tuple(_PARAMETER.findall(path))
+        known = place.routes.get(operation.method)
+        if query:
+            wish = tuple(parse_qsl(query, keep_blank_values=True))
+            known = known or Route(operation, names)
+            place.routes[operation.method] = known._replace(by_query=(*known.by_query, (wish, operation)))
+        else:
+            place.routes[operation.method] = Route(operation, names, known.by_query if known else ())
 
     def _add_wide(self, operation: Operation, wide: dict[str, str]) -> None:
         """An operation with a parameter whose value holds slashes: a pattern for all after the plain segments."""
@@ -77,17 +103,24 @@ class Router:
             )
         way.routes[operation.method] = Route(operation, tuple(_PARAMETER.findall(operation.path)))
 
-    def find(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
-        """The routes of a percent-encoded path by method, with the decoded values of its parameters, or None."""
+    def find(self, path: str, method: str = "") -> tuple[dict[str, Route], list[str]] | None:
+        """The routes of a percent-encoded path by method, with the decoded values of its parameters, or None.
+
+        Of several ways that a path fits, one that has the method is taken, if there is one.
+        """
         base = self._base
         inside = base and path.startswith(base) and path[len(base) : len(base) + 1] in ("/", "")
-        return (self._walk(path[len(base) :]) if inside else None) or self._walk(path)
+        for wanted in dict.fromkeys((method, "")):
+            found = (self._walk(path[len(base) :], wanted) if inside else None) or self._walk(path, wanted)
+            if found:
+                return found
+        return None
 
-    def _walk(self, path: str) -> tuple[dict[str, Route], list[str]] | None:
+    def _walk(self, path: str, method: str) -> tuple[dict[str, Route], list[str]] | None:
         if len(path) > 1 and path.endswith("/"):
             path = path[:-1]  # a trailing slash means the same, here and in the document
         values: list[str] = []
-        place = _descend(self._root, path.split("/"), 1, values)
+        place = _descend(self._root, path.split("/"), 1, values, method)
         return (place.routes, values) if place else None
 
 
@@ -112,34 +145,35 @@ def _pattern_way(place: _Segment, segment: str) -> _Segment:
     return way
 
 
-def _descend(place: _Segment, segments: list[str], index: int, values: list[str]) -> _Segment | None:
+def _descend(place: _Segment, segments: list[str], index: int, values: list[str], method: str) -> _Segment | None:
     if index == len(segments):
-        return place if place.routes else None
+        return place if (method in place.routes if method else place.routes) else None
     segment = segments[index]
     if "%" in segment:
         segment = unquote(segment)
     kept = len(values)
-    if (way := place.literals.get(segment)) and (found := _descend(way, segments, index + 1, values)):
+    if (way := place.literals.get(segment)) and (found := _descend(way, segments, index + 1, values, method)):
         return found
     for pattern, way in place.patterns:
         if match := pattern.fullmatch(segment):
             values.extend(match.groups())
-            if found := _descend(way, segments, index + 1, values):
+            if found := _descend(way, segments, index + 1, values, method):
                 return found
             del values[kept:]
     if place.any and segment:
         values.append(segment)
-        if found := _descend(place.any, segments, index + 1, values):
+        if found := _descend(place.any, segments, index + 1, values, method):
             return found
         del values[kept:]
-    return _rest(place, segments[index:], values) if place.rests else None
+    return _rest(place, segments[index:], values, method) if place.rests else None
 
 
-def _rest(place: _Segment, segments: list[str], values: list[str]) -> _Segment | None:
+def _rest(place: _Segment, segments: list[str], values: list[str], method: str) -> _Segment | None:
     """What begins with a value that may hold slashes."""
     rest = "/".join(map(unquote, segments))
     for pattern, way in place.rests:
-        if len(rest) <= MAX_REST and (match := pattern.fullmatch(rest)):
+        fits = not method or method in way.routes
+        if fits and len(rest) <= MAX_REST and (match := pattern.fullmatch(rest)):
             values.extend(match.groups())
             return way
     return None

@@ -175,7 +175,7 @@ class _Attempt:
             hints = inner[0] if hints is _NOTHING and inner and variant < 2 else hints
             if variant >= 6:
                 foreign = self._foreign(schema)
-        if self.lean and level and _allows_null(found.node) and not known:
+        if self.lean and level and _allows_null(found.node) and not known and not tries:
             return None
         self.above.extend(found.references)
         try:

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from mockserver.engine.refusal import Refusal
-from mockserver.errors import DocumentError
 from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation
 
@@ -47,17 +46,15 @@ class KeyPolicy:
 def compile_security(document: Document, operation: Operation, policy: KeyPolicy) -> Authorize:
     """A function that gives the owner of a request ('' for nobody in particular) or raises Refusal."""
     schemes = (document.root.get("components") or {}).get("securitySchemes") or {}
-    alternatives: list[list[tuple[Reader, str]]] = []
+    alternatives: list[list[tuple[Reader, str]]] = []  # one without readers asks for no key
     for requirement in operation.security:
         readers = []
         for name in requirement:
             scheme = document.resolve(schemes.get(name))
-            if not isinstance(scheme, dict):
-                raise DocumentError(
-                    f"{document.origin}: {operation.name} asks for the security scheme {name!r}, "
-                    f"which components.securitySchemes does not hold (it has {sorted(schemes)})."
-                )
-            readers.append(_reader(scheme))
+            if not isinstance(scheme, dict):  # nobody declared it: the only one that is declared is meant, if any
+                scheme = document.resolve(next(iter(schemes.values()))) if len(schemes) == 1 else None
+            if isinstance(scheme, dict):
+                readers.append(_reader(scheme))
         alternatives.append(readers)
     if not alternatives:
         is_open = not any(other.security for other in document.operations)
@@ -122,13 +119,19 @@ def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
         readers = {"query": _from_query, "cookie": _from_cookie}
         where = f"a key in the {place} {'parameter' if place == 'query' else place} {name}"
         if place not in readers:
-            return (
-                lambda request: _token(request.headers.get(name.lower().encode()), "")
-            ), f"a key in the header {name}"
+            return (lambda request: _header_key(request.headers.get(name.lower().encode()))), f"a key in the header {name}"
         return (lambda request: readers[place](request, name)), where
     if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
         return _basic, "Authorization: Basic <credentials>"
     return (lambda request: _token(request.headers.get(b"authorization"), "bearer ")), "Authorization: Bearer <key>"
+
+
+_BEFORE_KEY = re.compile(rb"(bearer|token|key|api-?key)\s+", re.I)
+
+
+def _header_key(raw: bytes | None) -> str | None:
+    """A key in a header of its own: alone, or behind a word (`Bearer`, `Key`, `Token`), as prose often has it."""
+    return _token(None if raw is None else _BEFORE_KEY.sub(b"", raw.strip(), count=1), "")
 
 
 def _token(raw: bytes | None, prefix: str) -> str | None:

@@ -213,6 +213,11 @@ class Stateless:
             reason = str(error).removeprefix(f"{origin}: ")
             raise DocumentError(f"{origin}: answer {answer.status}: {reason}") from None
 
+    def body(self, answer: Answer, media_type: str) -> tuple[bytes, str]:
+        """What an answer of a declared media type holds, and that type as it is sent."""
+        node = answer.content[media_type]
+        return self._content(answer, media_type, node, "", ""), self._spoken(media_type, node)
+
     def _content(self, answer: Answer, media_type: str, node: Node, example: str, turn: str) -> bytes:
         key = (answer.status, media_type, example)
         if turn and self._is_sampled(media_type, node):
@@ -295,8 +300,8 @@ class Stateless:
             return self._media.still(*PICTURE, essence if essence in _PICTURES else "image/png")
         if self._media is not None and family == "video":
             return self._media.video(*PICTURE, SECONDS)
-        if family == "audio":
-            return _MPEG_SILENCE if essence in ("audio/mpeg", "audio/mp3") else _wave_silence(SECONDS)
+        if self._media is not None and family == "audio":
+            return self._media.sound(SECONDS, essence)
         return _FILES.get(essence, b"A quiet harbour.\n")
 
     # -- its headers --------------------------------------------------------------------------------
@@ -426,17 +431,6 @@ def _element(name: str, value: Any) -> str:
     return f"<{tag}>{inner}</{tag}>"
 
 
-def _wave_silence(seconds: float) -> bytes:
-    """16-bit mono PCM at 8 kHz in a RIFF file."""
-    data = bytes(int(8000 * seconds) * 2)
-    form = (1, 2), (1, 2), (8000, 4), (16000, 4), (2, 2), (16, 2)
-    head = b"fmt " + (16).to_bytes(4, "little") + b"".join(n.to_bytes(size, "little") for n, size in form)
-    body = b"WAVE" + head + b"data" + len(data).to_bytes(4, "little") + data
-    return b"RIFF" + len(body).to_bytes(4, "little") + body
-
-
-# Frames of MPEG-1 layer III at 32 kHz and 64 kbit/s, mono, with nothing in them: 288 bytes, 36 ms each.
-_MPEG_SILENCE = (b"\xff\xfb\x58\xc4" + bytes(284)) * 28
 _TEXTS = {
     "text/html": "<!doctype html>\n<html><head><title>A quiet harbour</title></head><body></body></html>\n",
     "text/csv": "id,name\n1,harbour\n2,lantern\n",

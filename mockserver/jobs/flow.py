@@ -268,10 +268,8 @@ def _surroundings(
     if teller.has_poll_url:
         score += 1.0
     said = f"{maker.raw.get('description') or ''} {maker.raw.get('summary') or ''}"
-    if (
-        len(reader.id) > 3
-        and reader.id in said
-        or (read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said)
+    if (len(reader.id) > 3 and reader.id in said) or (
+        read.count("/") > 1 and reader.path.split("{")[0].rstrip("/") in said
     ):
         score += 2.0
         why.append("the description of create names it")

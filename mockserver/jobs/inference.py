@@ -32,15 +32,27 @@ from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation, is_json
 from mockserver.openapi.schema import shape_of, union_of
 
+FEW = 40  # operations of a document in which an id that nothing takes must be for what nothing creates
+_RESOURCE_NAME = re.compile(r"[`'\"]?([a-z][\w{}\-]*(?:/[\w{}\-]+)+)[`'\"]?")
 MAX_PAIRS = 4000  # of creates and retrieves that are compared whatever they are about; beyond it only related ones are
 
 
 def read_contract(
-    document: Document, vocabulary: Vocabulary, declaration: Declaration, profiles: dict[str, Profile]
+    document: Document,
+    vocabulary: Vocabulary,
+    declaration: Declaration,
+    profiles: dict[str, Profile],
+    *,
+    needs_job: bool = True,
 ) -> Contract:
-    """The contract of a document. Raises NoJobError if it has no job, DeclarationError for a wrong `x-job`."""
+    """The contract of a document. Raises NoJobError if it needs a job and has none, DeclarationError for a wrong `x-job`."""
     reading = _Reading(document, vocabulary, declaration, profiles)
-    resources = reading.resources()
+    try:
+        resources = reading.resources()
+    except NoJobError:
+        if needs_job:
+            raise
+        resources = ()  # its operations answer with examples and samples
     collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],
@@ -232,7 +244,7 @@ class _Reading:
             kinds.setdefault(reader.operation.name, []).append((teller.operation, flow, others))
             places.setdefault(reader.operation.name, flow.place)
         orphans = [reader for reader in readers if reader.is_job and reader.operation.name not in kinds]
-        few = sum(reader.is_job for reader in readers) <= 2
+        few = sum(reader.is_job for reader in readers) <= 2 and len(self.document.operations) <= FEW
         if (
             few and len(orphans) == 1 and _sureness(orphans[0]) >= LIFELIKE and orphans[0].told.answer
         ):  # what else would the ids be for
@@ -357,8 +369,7 @@ class _Reading:
 
     def _is_for(self, purpose: str, operation: Operation, by_name: bool = False) -> bool:
         """Whether a path's last word says what an operation is for; `by_name`: or its operationId, or its summary."""
-        literal = [segment for segment in re.split("[/:.]", bare(operation.path)) if segment and segment != "{}"]
-        last = literal[-1] if literal else ""
+        last = _last_word(operation)
         words = [last, *pieces(last)]
         if by_name:
             words += pieces(operation.id)[: 1 if purpose == "read" else 2] if operation.id != operation.name else ()
@@ -457,7 +468,8 @@ class _Reading:
 
     def _noun(self, retrieve: Operation) -> str:
         """What a kind is called: the word before the id in the path, else what the id is of, else any word."""
-        words = [w for w in collection_of(retrieve.path).split("/") if w and w != "{}"]
+        path = retrieve.path.partition("?")[0]
+        words = [w for w in re.split("[/.]", collection_of(path)) if w and w != "{}"]
         for word in reversed(words[-1:]):
             noun = singular(word)
             is_version = re.fullmatch(r"v\d+\w*", noun) is not None
@@ -467,7 +479,7 @@ class _Reading:
             parts = [p for p in pieces(place.pointer[-1]) if p not in ("id", "uuid", "name")]
             if parts:
                 return "_".join(parts)
-        return next(iter(reversed(nouns_of(self.vocabulary, retrieve.path))), "job")
+        return next(iter(reversed(nouns_of(self.vocabulary, path))), "job")
 
     @staticmethod
     def _free_name(name: str, path: str, taken: list[str]) -> str:
@@ -621,7 +633,12 @@ class _Reading:
         if operation.method == "GET" and self._lists(operation, jobs):
             return Action.LIST, "a list on the collection's path", 0.9
         by_id = self._job_place(operation, jobs)
-        if by_id is None and operation.name in self.orphans and self._same_schema(operation, jobs) and self._schema_name(jobs.view):
+        if (
+            by_id is None
+            and operation.name in self.orphans
+            and self._same_schema(operation, jobs)
+            and self._schema_name(jobs.view)
+        ):
             return Action.RETRIEVE, "answers with the same job, and nothing else creates what it reads", 0.7
         if by_id is None:
             return self._starting(operation, jobs) if operation.method == "POST" else None
@@ -674,7 +691,7 @@ class _Reading:
             and (same_path or self._schema_name(view) == self._schema_name(jobs.view))
         ):
             return Action.RETRIEVE, "reads the job too", 0.8
-        last = re.split("[/:.]", bare(operation.path))[-1]
+        last = _last_word(operation)
         is_result = self._is_for("read", operation) or self.vocabulary.rank("roles", "result", last) is not None
         if view is not None and view.sureness >= LIFELIKE:
             return None  # something else with a life of its own
@@ -959,27 +976,35 @@ class _Reading:
     def _id_text(self, jobs: _Jobs, parts: list[JobOperation]) -> str:
         """How answers write an id: as a whole resource name (`operations/{id}`) where the document shows that."""
         texts: list[str] = []
-        for part in parts:
-            if part.view and "id" in part.view.fields:
-                shape = shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0]))
-                name = part.view.fields["id"][0][-1]
-                texts += [str(v) for v in (shape.get("example"), shape.get("pattern")) if v]
-                texts += [str(_example) for _example in _example_ids(self.document, part)]
-                said = str(shape.get("description") or "")
-                is_named = self.vocabulary.rank("roles", "id", name) is not None and plain(name).endswith("name")
-                if is_named:
-                    texts += re.findall(r"[`'\"]?([a-z][\w{}\-]*(?:/[\w{}\-]+)+)[`'\"]?", said)
-                    if "done" in part.view.fields or part.view.evidence.startswith("a flag"):
-                        texts.append(_resource_path(jobs.path))
         for parameter in jobs.retrieve.parameters:
-            if jobs.place and parameter.name == jobs.place.pointer[0] and jobs.place.place == "path":
-                texts += [str(v) for v in (parameter.schema.get("pattern"), parameter.raw.get("example")) if v]
+            if jobs.place == IdPlace("path", (parameter.name,)):
+                texts += _scalars([parameter.schema.get("pattern"), parameter.raw.get("example")])
+        for part in parts:
+            if part.view is None or "id" not in part.view.fields:
+                continue
+            shape = shape_of(self.document, self._node_at(part.view.schema, part.view.fields["id"][0]))
+            texts += _scalars([shape.get("pattern"), shape.get("example"), *_example_ids(self.document, part)])
+            name = part.view.fields["id"][0][-1]
+            if self.vocabulary.rank("roles", "id", name) is not None and plain(name).endswith("name"):
+                texts += _RESOURCE_NAME.findall(str(shape.get("description") or ""))
+                if "done" in part.view.fields or part.view.evidence.startswith("a flag"):
+                    texts.append(_resource_path(jobs.path))
+        own = [step for step in jobs.path.split("/") if step != "{}"]
+        wide = any(p.segments for p in jobs.retrieve.parameters if p.place == "path")
         for text in texts:
             steps = [step for step in text.strip("^$").replace("\\/", "/").split("/") if step]
-            if len(steps) > 1 and "://" not in text:
-                names = [f"{{{name}}}" for name in path_parameters(jobs.retrieve.path)[:-1]]
-                return "/".join([*_steps(steps[:-1], names), "{id}"])
+            if len(steps) < 2 or "://" in text:
+                continue
+            names = [f"{{{name}}}" for name in self._parents(jobs)]
+            kept = _steps(steps[:-1], names)
+            if wide or not own or not kept or kept[-1] in own:
+                return "/".join([*kept, "{id}"])
         return "{id}"
+
+    def _parents(self, jobs: _Jobs) -> tuple[str, ...]:
+        """The path parameters before the id where the job is read, else those of the path where it is created."""
+        before = path_parameters(jobs.retrieve.path)[:-1]
+        return before or next((path_parameters(o.path) for o, *_ in jobs.creates), ())
 
     def _variants(self, operation: Operation) -> tuple[str, dict[str, str]]:
         """The query parameter that chooses what is downloaded, with the media type of each of its values."""
@@ -1063,6 +1088,12 @@ def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
             if not words or type(word) is type(next(iter(words.values()))):
                 words.setdefault(state, word)
     return words
+
+
+def _last_word(operation: Operation) -> str:
+    """The last literal word of a path."""
+    words = [word for word in re.split("[/:.]", bare(operation.path)) if word and word != "{}"]
+    return words[-1] if words else ""
 
 
 def _path_to(path: str, place: IdPlace | None) -> str:

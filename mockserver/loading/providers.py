@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mockserver.errors import DocumentError, Problem
+from mockserver.errors import DocumentError, NoJobError, Problem
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.profile import Profile, read_profiles
@@ -61,11 +61,14 @@ def load_provider(spec: str, overlays: tuple[str, ...] = ()) -> Provider:
     return load(spec, overlays).provider
 
 
-def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
+def load(spec: str, overlays: tuple[str, ...] = (), *, needs_job: bool = True) -> Loaded:
     """A provider as `load_provider` reads it, with all that belongs to it.
 
-    A document of usual size is examined here: DocumentError is raised for an operation that cannot be served. For
-    a large one that takes too long before a server listens: `problems` is None if nobody has looked yet.
+    Without `needs_job` a document in which no job is found is read too, and that is its first problem.
+
+    A document of usual size is examined here: DocumentError is raised for an operation of a job that cannot be
+    served; others that cannot are among the `problems`, and the rest is served. For a large one that takes too long
+    before a server listens: `problems` is None if nobody has looked yet.
     """
     path, own_overlay = _find(spec)
     paths = [path, *([own_overlay] if own_overlay else []), *map(Path, overlays)]
@@ -78,7 +81,15 @@ def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
     del sources
     document = Document(read.root, label(path), tuple(read.notes))
     declaration = read_declaration(read.root.get("x-job"), f"{document.origin}: x-job")
-    contract = read_contract(document, load_vocabulary(), declaration, load_profiles())
+    without: tuple[Problem, ...] = ()
+    try:
+        contract = read_contract(document, load_vocabulary(), declaration, load_profiles())
+    except NoJobError as error:
+        if needs_job or not document.operations:
+            raise
+        contract = read_contract(document, load_vocabulary(), declaration, load_profiles(), needs_job=False)
+        reason = str(error).removeprefix(f"{document.origin}: ")
+        without = (Problem(f"{reason} Until then its operations answer with examples and samples.", fatal=False),)
     provider = Provider(path.resolve().parent.name if path.name in DOCUMENT_NAMES else path.stem, contract)
     whole = _digest(key, read)
     of_folder = [path.parent / "overlay.yaml"] if Path(spec).is_dir() and not own_overlay else []  # may yet come
@@ -92,6 +103,7 @@ def load(spec: str, overlays: tuple[str, ...] = ()) -> Loaded:
         for problem in loaded.find_problems():
             if problem and problem.fatal:
                 raise DocumentError(f"{document.origin}: {problem.text}")
+    loaded.problems = (*without, *(loaded.problems or ())) if without or loaded.problems is not None else None
     if not is_kept and read.is_worth_keeping:
         cache.save(key, {"root": read.root, "notes": read.notes, "files": read.files})
     return loaded
@@ -102,8 +114,26 @@ def _examined(provider: Provider) -> Iterator[Problem | None]:
     from mockserver.engine.engine import Engine
     from mockserver.stores.memory import MemoryStore
 
-    engine = Engine(provider, FrozenClock(0.0), MemoryStore(1), media=None)  # type: ignore[arg-type]  # none is made
-    return engine.examine()
+    return Engine(provider, FrozenClock(0.0), MemoryStore(1), media=_Unmade()).examine()
+
+
+class _Unmade:
+    """Stands for the media where none is asked for: nothing is fetched while operations are examined."""
+
+    def video(self, width: int, height: int, seconds: float) -> bytes:
+        return b""
+
+    def video_bytes(self, width: int, height: int, seconds: float) -> int:
+        return 1
+
+    def sound(self, seconds: float, media_type: str) -> bytes:
+        return b""
+
+    def still(self, width: int, height: int, media_type: str) -> bytes:
+        return b""
+
+    def spritesheet(self, width: int, height: int, media_type: str) -> bytes:
+        return b""
 
 
 def load_vocabulary() -> Vocabulary:

@@ -1,4 +1,4 @@
-"""Serve videos and pictures made from the fixture files, each made once and kept within a limit of bytes."""
+"""Serve videos, pictures and sounds made from the fixture files, each made once and kept within a limit of bytes."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from mockserver.media import images, mp4
+from mockserver.media import images, mp4, sounds
 
 DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024
 
@@ -49,6 +49,10 @@ class MediaLibrary:
     def video_bytes(self, width: int, height: int, seconds: float) -> int:
         """The length in bytes of video(...) with the same arguments, without making it; raises as it does."""
         return self._length(width, height, seconds)
+
+    def sound(self, seconds: float, media_type: str) -> bytes:
+        """A sound of so many seconds as audio/mpeg, or as a WAV file for any other type."""
+        return self._get(("sound", round(seconds, 1), media_type), lambda: sounds.sound(seconds, media_type))
 
     def still(self, width: int, height: int, media_type: str) -> bytes:
         """One frame of the video of that size (so sides are even) as image/jpeg, image/png or image/webp.

@@ -109,9 +109,10 @@ class Document:
             default = _expect(variable, dict, f"{where}[0].variables.{name}").get("default", "")
             url = url.replace("{" + name + "}", str(default))
         try:
-            return urlsplit(url).path.rstrip("/")
-        except ValueError as error:
-            raise DocumentError(f"{where}[0].url is {url!r}, which is no URL: {error}.") from None
+            path = urlsplit(url).path
+        except ValueError:  # `https://[region].example.com/v1`: the host is nobody's business here
+            path = "".join(url.partition("://")[2].partition("/")[1:])
+        return path.rstrip("/")
 
     def resolve(self, node: Any) -> Any:
         """The node that a `$ref` leads to, or the node itself. Raises DocumentError for a dead or circular one."""
@@ -151,10 +152,10 @@ class Document:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is read otherwise than it is written, each with its place. Looked for when it is asked for."""
-        from mockserver.openapi.notes import schema_notes
+        from mockserver.openapi.notes import schema_notes, security_notes
 
         _ = self.operations
-        return tuple(dict.fromkeys((*self._said, *self._noted, *schema_notes(self))))
+        return tuple(dict.fromkeys((*self._said, *self._noted, *security_notes(self), *schema_notes(self))))
 
     def find(self, name: str) -> Operation | None:
         """The operation of an operationId or of a name such as `GET /videos`."""

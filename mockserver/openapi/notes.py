@@ -13,6 +13,22 @@ _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "not", "schema", "itemSchema")
 
 
+def security_notes(document: Document) -> Iterator[str]:
+    """The notes on security schemes that operations ask for and nobody declares."""
+    schemes = (document.root.get("components") or {}).get("securitySchemes") or {}
+    asked: dict[str, str] = {}
+    for operation in document.operations:
+        for name in (name for requirement in operation.security for name in requirement):
+            if not isinstance(document.resolve(schemes.get(name)), dict):
+                asked.setdefault(name, operation.name)
+    meant = (
+        f"{next(iter(schemes))!r}, the only one there is, is asked for" if len(schemes) == 1 else "no key is asked for"
+    )
+    for name, first in asked.items():
+        text = f"asks for the security scheme {name!r}, which components.securitySchemes does not hold; {meant}."
+        yield f"{document.origin}: {first} {text}"
+
+
 def schema_notes(document: Document) -> Iterator[str]:
     """The notes on all schemas, in the order of the document."""
     count = 0

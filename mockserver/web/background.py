@@ -107,7 +107,7 @@ class Background:
         self._seen[prefix] = stamps
         origin = old.provider.contract.document.origin
         try:
-            new = load(*self._specs[prefix])
+            new = load(*self._specs[prefix], needs_job=False)
             if new.key == old.key:
                 return
             take_up(prefix, new.provider)
