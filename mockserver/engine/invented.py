@@ -35,6 +35,8 @@ class InventedJobs:
 
     def job(self, id: str, owner: str, now: float) -> Job:
         """The job of an id, for whoever asks."""
+        if "/" in self._resource.id_text:
+            id = id.rpartition("/")[2]  # of a resource name: `operations/{id}`
         random = Random(f"{self._seed}/{id}")
         drawn = draw_timeline(self._resource.profile, random, 0.0, False)
         keeps = drawn.expires - drawn.ended if drawn.expires is not None else None

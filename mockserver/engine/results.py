@@ -74,7 +74,7 @@ class ResultFacts:
     @staticmethod
     def sound_url(job: Job, site: str, suffix: str) -> str:
         """An absolute link to the sound, as `wav` or `mp3`."""
-        return f"{site}{ASSETS}{job.id}.{suffix}"
+        return f"{site}{ASSETS}{quote(job.id, safe='')}.{suffix}"
 
     @staticmethod
     def still_url(job: Job, site: str) -> str:
