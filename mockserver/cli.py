@@ -75,6 +75,7 @@ def main() -> None:
 )
 @click.option("--reload", is_flag=True, help="Take up changes of the document and its overlays; jobs are kept.")
 @click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
+@click.option("--lenient", is_flag=True, help="Let any id stand for a finished job, whatever was deleted before.")
 @_with_clear_errors
 def serve(
     spec: tuple[str, ...],
@@ -89,6 +90,7 @@ def serve(
     poll_after_ms: int | None,
     max_jobs: int,
     reload: bool,
+    lenient: bool,
 ) -> None:
     """Serve all bundled providers, each below its own prefix, or one SPEC at the root.
 
@@ -120,7 +122,7 @@ def serve(
         raise click.UsageError(f"--public-url is {public_url!r}; result links need one that begins with http(s)://.")
     given_seed = seed
     seed = fresh_seed() if given_seed is None else given_seed
-    settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs)
+    settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs, lenient)
     sock = open_socket(host, port)
     app = build_app(providers, settings)
     background = Background(
@@ -136,7 +138,8 @@ def serve(
         pace = "" if speed == 1 else f", {speed:g} virtual seconds a second"
         repeat = "" if given_seed is not None else " (--seed repeats this run)"
         links = f"; result links begin with {public_url}" if public_url else ""
-        click.echo(f"seed {seed}{repeat}{pace}{links}; Ctrl-C stops")
+        mode = "lenient: any id stands for a finished job" if lenient else "strict: only created ids are known"
+        click.echo(f"seed {seed}{repeat}{pace}{links}; {mode}{'' if lenient else ' (--lenient: any)'}; Ctrl-C stops")
         if host not in ("127.0.0.1", "localhost", "::1"):
             click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
         background.start()

@@ -676,3 +676,30 @@ def test_offsets_walk_all_jobs_once(bench: Bench, name: str) -> None:
     assert pages_of(service, (name, "limit"), range(0, 6, 2), 2) == [ids[:2], ids[2:4], ids[4:]]
     assert pages_of(service, (name, "limit"), range(1, 2), 3) == [ids[1:4]]
     assert pages_of(service, (name, "limit"), range(9, 10), 3) == [[]]
+
+
+# -- what the suites of SDKs found ------------------------------------------------------------------
+
+
+def test_what_was_asked_for_is_repeated_only_where_the_answer_may_hold_it(bench: Bench) -> None:
+    part = an_object("text", text=TEXT)
+    job = an_object("id", "status", "content", id=TEXT, status=STATUS, content={"type": "array", "items": part})
+    body = an_object("content", content={"anyOf": [TEXT, {"type": "array", "items": part}]})
+    operations = {"POST /jobs": an_operation(job, body), "GET /jobs/{id}": an_operation(job)}
+    service = bench.serve(a_document(operations))
+    told = service.post("/jobs", json={"content": "in a word"}).json()["content"]
+    assert all(isinstance(item, dict) for item in told)
+    assert service.post("/jobs", json={"content": [{"text": "x"}]}).json()["content"] == [{"text": "x"}]
+
+
+def test_forms_that_a_tag_tells_apart_do_not_change_with_the_state(bench: Bench) -> None:
+    said = an_object("id", "type", "status", "words", id=TEXT, type={"enum": ["said"]}, status=STATUS, words=TEXT)
+    done = an_object("id", "type", "status", "output", id=TEXT, type={"enum": ["done"]}, status=STATUS, output=TEXT)
+    item = {"oneOf": [ref("Said"), ref("Done")], "discriminator": {"propertyName": "type"}}
+    operations = {"POST /items": an_operation(item, BODY), "GET /items/{id}": an_operation(item)}
+    service = bench.serve(a_document(operations, {"Said": said, "Done": done}))
+    id = service.post("/items", json={"prompt": "x"}).json()["id"]
+    types = [service.get(f"/items/{id}").json()["type"]]
+    service.clock.advance(LATER)
+    types.append(service.get(f"/items/{id}").json()["type"])
+    assert types == ["said", "said"]

@@ -182,6 +182,12 @@ def test_names_have_values_that_make_sense() -> None:
     assert field("percent", {"type": "integer", "maximum": 5}) <= 5, "the schema says more than the name"
 
 
+def test_a_type_that_is_told_in_words_is_used() -> None:
+    told = {"type": "string", "description": "The type of this object (`storage.file`)."}
+    assert field("object", told) == "storage.file"
+    assert field("type", {"type": "string", "description": "What it is."}) != "storage.file"
+
+
 def test_a_made_up_list_has_one_page() -> None:
     properties = {
         "has_more": {"type": "boolean"},

@@ -12,9 +12,10 @@ from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
+from mockserver.engine.invented import InventedJobs, naming_parameters
 from mockserver.engine.paging import Paging
 from mockserver.engine.preferences import read_preferences
-from mockserver.engine.records import Records, compile_record_act
+from mockserver.engine.records import InventedRecords, Records, compile_record_act
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import Media, ResultFacts
@@ -53,8 +54,11 @@ class Context:
     seed: str
     poll_after_ms: int
     media: Media | None = None
+    lenient: bool = False
+    start: float = 0.0
     records: Records = field(default_factory=Records)
     randoms: dict[str, Random] = field(default_factory=dict)
+    _invented: dict[str, InventedJobs] = field(default_factory=dict)
 
     def random(self, owner: str) -> Random:
         """The generator of one owner: the same seed and the same requests give the same ids and durations."""
@@ -86,11 +90,25 @@ class Context:
         if job is None and "/" in str(id):
             job = self.store.get(str(id).rsplit("/", 1)[-1])  # a resource name: `operations/{id}`
         if job is None or job.kind != kind or (job.owner != owner and ANYONE not in (owner, job.owner)):
+            if self.lenient and isinstance(id, (str, int)) and id != "":
+                return self.invented(str(id), owner, kind)
             message = (
                 f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
             )
             raise Refusal("not_found", message, id=str(id))
         return job
+
+    def invented(self, id: str, owner: str, kind: str) -> Job:
+        """The finished job that an id stands for which nobody created."""
+        jobs = self._invented.get(kind)
+        if jobs is None:
+            resource = next(r for r in self.contract.resources if r.name == kind)
+            jobs = self._invented[kind] = InventedJobs(self.contract, resource, self.seed, self.start)
+        return jobs.job(id, owner, self.clock.now())
+
+    def is_invented(self, job: Job) -> bool:
+        """Whether a job is none that was created."""
+        return self.lenient and self.store.get(job.id) is not job
 
 
 def compile_handler(operation: Operation, context: Context) -> Handler:
@@ -100,8 +118,15 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     part = next(
         (p for r in context.contract.resources for p in r.operations if p.operation.name == operation.name), None
     )
+    ids = naming_parameters(context.contract)(operation) if context.lenient else frozenset[str]()
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
-    read = RequestReader(document, operation, fill=part is None or part.action is not Action.FOLLOW_UP).read
+    read = RequestReader(
+        document,
+        operation,
+        fill=part is None or part.action is not Action.FOLLOW_UP,
+        lenient=context.lenient,
+        any_ids=ids,
+    ).read
     act = _act(operation, context)
     in_collection = any(p.operation.name == operation.name for c in context.contract.collections for p in c.operations)
     prefer = _preferring(context, operation, act, part is None and not in_collection)
@@ -212,7 +237,7 @@ def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperat
 
 
 def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
-    paging = Paging(context.contract.document, context.contract.vocabulary, part.operation)
+    paging = Paging(context.contract.document, context.contract.vocabulary, part.operation, context.lenient)
     answer = _Answer(context, resource, part)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
@@ -228,7 +253,8 @@ def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job = context.owned(named(given), owner, resource.name)
-        context.store.remove(job.id)
+        if not context.is_invented(job):
+            context.store.remove(job.id)
         return answer.render(Scene(job, context.clock.now(), request.site, request_id), [])
 
     return act
@@ -240,6 +266,9 @@ def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         job, now = context.owned(named(given), owner, resource.name), context.clock.now()
+        if context.is_invented(job):  # as if it had just been stopped, if there is a word for that
+            stopped = job._replace(timeline=job.timeline.cancelled(now))
+            return answer.about(stopped if State.CANCELLED in resource.words else job, now, request, request_id)
         state = job.timeline.state_at(now)
         if state in TERMINAL:
             word = resource.words.get(state, state.value)
@@ -322,8 +351,9 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
 
 def _about_records(context: Context, collection: Collection, part: RecordOperation, stateless: Stateless) -> Act:
     work = compile_record_act(
-        context.contract, collection, part, stateless, context.records, context.random, context.clock.now
-    )
+        context.contract, collection, part, stateless, context.records, context.random, context.clock.now,
+        InventedRecords(f"{context.seed}/records", context.start) if context.lenient else None,
+    )  # fmt: skip
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         value = None if stateless.streams(given.body) else work(owner, given)

@@ -49,7 +49,9 @@ class Page(NamedTuple):
 class Paging:
     """How one list operation is paged: which parameter plays which role."""
 
-    def __init__(self, document: Document, vocabulary: Vocabulary, operation: Operation) -> None:
+    def __init__(self, document: Document, vocabulary: Vocabulary, operation: Operation, lenient: bool = False) -> None:
+        """`lenient`: a cursor that nobody was given begins at the start."""
+        self._lenient = lenient
         names = [p.name for p in operation.parameters if p.place == "query"]
         self._after = vocabulary.best("paging", "after", names)
         self._number = vocabulary.best("paging", "page", names)
@@ -88,6 +90,8 @@ class Paging:
         if cursor:
             after = store.get(cursor)
             if after is None or after.owner != owner or after.kind != kind:
+                after = None
+            if after is None and not self._lenient:
                 violation = Violation("query", str(self._after), "cursor", f"'{cursor[:60]}'", "the id of a listed job")
                 raise Refusal("invalid_request", violation.text, violations=(violation,))
         jobs = store.page(owner, kind, descending, after, 0, size + 1)

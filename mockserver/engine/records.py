@@ -5,12 +5,14 @@ An answer about a record is a sample of its schema with the record's own fields 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
 import orjson
 
 from mockserver.engine.conversion import as_type, converter, instant_writer
+from mockserver.engine.invented import chosen_fields, usual_request
 from mockserver.engine.paging import Page, Paging
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.sampling import Sampler
@@ -116,16 +118,43 @@ class _Listed:
         return records[start + skip : start + skip + size]
 
 
+class InventedRecords:
+    """Records that invented ids stand for: with the fields of a valid request, and as old as the server."""
+
+    def __init__(self, seed: str, start: float) -> None:
+        self._seed = seed
+        self._start = start
+        self._fields: dict[str, dict[str, Any]] = {}
+
+    def record(self, contract: Contract, collection: Collection, id: str, owner: str) -> Record:
+        """The record of an id, for whoever asks."""
+        kind = collection.name
+        if kind not in self._fields:
+            part = collection.first(RecordAction.CREATE)
+            body = usual_request(contract, part.operation, f"{self._seed}/{kind}") if part else None
+            self._fields[kind] = _kept(chosen_fields(body))
+        return Record(id, owner, kind, self._start, self._start, dict(self._fields[kind]), 0)
+
+
 class RecordAnswer:
     """The answer of one operation about records."""
 
-    def __init__(self, contract: Contract, collection: Collection, part: RecordOperation, stateless: Stateless) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        collection: Collection,
+        part: RecordOperation,
+        stateless: Stateless,
+        any_ids: bool = False,
+    ) -> None:
+        """`any_ids`: the id may be one that the schema does not allow, since a client made it up."""
         self._vocabulary = contract.vocabulary
         self._document = contract.document
         self._part = part
         self._pointer = part.pointer
         self._whole = stateless.base()
         self._accepts: Callable[[Any], bool] = lambda value: True
+        self._is_valid: Callable[[Any], bool] = self._accepts
         self._record: dict[str, Any] = {}
         self._shape = shape_of(contract.document, {})
         self.id_shape = self._shape
@@ -134,7 +163,9 @@ class RecordAnswer:
         if media is None or "schema" not in media[1] or part.pointer is None:
             self._pointer = None
         else:
-            self._accepts = Validator(contract.document, media[1]["schema"], "response").is_valid
+            validator = Validator(contract.document, media[1]["schema"], "response")
+            self._is_valid = validator.is_valid
+            self._accepts = partial(_but_for, part.id_field, validator) if any_ids else validator.is_valid
             self._shape = self._shape_at(media[1]["schema"], part.pointer)
             self.id_shape = shape_of(contract.document, self._shape.properties.get(part.id_field, {}))
             found = _dig(self._whole, part.pointer)
@@ -186,7 +217,9 @@ class RecordAnswer:
 
     def shows_id(self, id: str) -> bool:
         """Whether the answer may hold a record of this id."""
-        return self.is_valid({**self._record, self._part.id_field: as_type(id, self.id_shape)})
+        assert self._pointer is not None
+        record = {**self._record, self._part.id_field: as_type(id, self.id_shape)}
+        return self._is_valid(_put(self._whole, self._pointer, record))
 
     def record(self, record: Record, parents: Mapping[str, Any], file: UploadedFile | None = None) -> dict[str, Any]:
         """The record as this answer shows it; `file` is what was uploaded with it."""
@@ -313,12 +346,13 @@ def compile_record_act(
     records: Records,
     random_of: Callable[[str], Random],
     now: Callable[[], float],
+    invented: InventedRecords | None = None,
 ) -> Callable[[str, Inputs], Any]:
     """What an operation does to records: a function of owner and inputs that gives the answer's JSON value.
 
     It gives None where the answer holds no JSON. Raises Refusal.
     """
-    answer = RecordAnswer(contract, collection, part, stateless)
+    answer = RecordAnswer(contract, collection, part, stateless, invented is not None)
     own = part.id_place.pointer[0] if part.id_place and part.id_place.place == "path" else ""
     above = [name for name in _parameters(part.operation.path) if name != own]
     kind = collection.name
@@ -333,7 +367,10 @@ def compile_record_act(
         assert part.id_place is not None
         holder = given.path if part.id_place.place == "path" else given.body if isinstance(given.body, dict) else {}
         id = str(holder.get(part.id_place.pointer[0]))
-        if (found := records.find(place_of(given), owner, id)) is None:
+        found = records.find(place_of(given), owner, id)
+        if found is None and invented is not None:
+            return invented.record(contract, collection, id, owner)
+        if found is None:
             message = (
                 f"No {kind} with the id '{id[:100]}' was found: none was created with this key, or it was deleted."
             )
@@ -353,7 +390,10 @@ def compile_record_act(
             chosen = next((fields[name] for name in id_names if isinstance(fields.get(name), (str, int))), None)
             if chosen is not None:
                 id = str(chosen)
-                if records.find(place, owner, id) is not None:
+                known = records.find(place, owner, id)
+                if known is not None and invented is not None:
+                    records.remove(place, known)  # where any id is known, none is taken
+                elif known is not None:
                     raise Refusal("conflict", f"There is a {kind} with the id '{id[:100]}' already.", id=id)
             else:
                 draws = (make_id(random) for _ in range(MAX_DRAWS))
@@ -373,7 +413,7 @@ def compile_record_act(
         return create
 
     if part.action is RecordAction.LIST:
-        paging = Paging(contract.document, contract.vocabulary, part.operation)
+        paging = Paging(contract.document, contract.vocabulary, part.operation, invented is not None)
 
         def listed(owner: str, given: Inputs) -> Any:
             shelf = _Listed(records.shelf(place_of(given), owner))
@@ -389,6 +429,8 @@ def compile_record_act(
             ids = {plain(part.id_field), *(plain(n) for n in (part.id_place.pointer if part.id_place else ()))}
             changes = {name: value for name, value in _kept(given.body).items() if plain(name) not in ids}
             fields = {n: v for n, v in record.fields.items() if plain(n) not in replaced or n in changes}
+            if records.find(place_of(given), owner, record.id) is not record:  # from now on it is one
+                records.add(place_of(given), record)
             records.change(record, {**fields, **changes}, now())
             return shown(record, given)
 
@@ -399,11 +441,19 @@ def compile_record_act(
         def delete(owner: str, given: Inputs) -> Any:
             record = owned(owner, given)
             value = shown(record, given) if answer.is_full else answer.deleted(record.id)
-            records.remove(place_of(given), record)
+            if records.find(place_of(given), owner, record.id) is record:
+                records.remove(place_of(given), record)
             return value
 
         return delete
     return lambda owner, given: shown(owned(owner, given), given)
+
+
+def _but_for(field: str, validator: Validator, value: Any) -> bool:
+    """Whether a value is valid, or wrong in nothing but fields of this name."""
+    return validator.is_valid(value) or all(
+        error.instance_path and error.instance_path[-1] == field for error in validator.iter_errors(value)
+    )
 
 
 def _ids(contract: Contract, collection: Collection, answer: RecordAnswer) -> Callable[[Random], str]:

@@ -20,6 +20,11 @@ MAX_LISTED = 20
 _PROBLEM = {"type": "about:blank"}  # RFC 9457: the status says it all
 MAX_LEVELS = 6  # objects inside an error; a schema that holds itself is cut off there
 MAX_OBJECTS = 100  # in one error; a schema can ask for thousands
+STRICT_HINTS = {"not_found": " (strict mode: only created ids are known; --lenient accepts any)"}
+LENIENT_HINTS = dict.fromkeys(
+    ("not_ready", "failed_content", "expired_content", "conflict"),
+    " (lenient mode: an id that nobody created stands for what is finished)",
+)
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -47,7 +52,7 @@ class Violation(NamedTuple):
 
 
 class Refusal(Exception):
-    """A request that is not served. `kind` is a key of `x-job.refusals`."""
+    """A request that is not served. `kind` is a key of `x-job.refusals`; `hint`: whether the mode matters to it."""
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class Refusal(Exception):
         violations: tuple[Violation, ...] = (),
         headers: RawHeaders | None = None,
         id: str | None = None,
+        hint: bool = True,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -64,6 +70,7 @@ class Refusal(Exception):
         self.violations = violations
         self.headers = headers or []
         self.id = id
+        self.hint = hint
 
 
 def violations_refusal(violations: list[Violation]) -> Refusal:
@@ -77,8 +84,10 @@ def violations_refusal(violations: list[Violation]) -> Refusal:
 class Refuser:
     """Turns refusals into responses of one contract."""
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, lenient: bool = False) -> None:
         self._contract = contract
+        self._hints = LENIENT_HINTS if lenient else STRICT_HINTS
+        self._mode = (b"mockserver-mode", b"lenient" if lenient else b"strict")  # texts can be the contract's own
         self._templates: dict[tuple[str, str], tuple[int, Any, bytes]] = {}
 
     def check(self, operation: Operation) -> None:
@@ -93,7 +102,7 @@ class Refuser:
         status, template, media_type = self._template(refusal.kind, operation)
         first = refusal.violations[0] if refusal.violations else None
         values: dict[str, Any] = {
-            "message": refusal.message,
+            "message": refusal.message + (self._hints.get(refusal.kind, "") if refusal.hint else ""),
             "param": first.field if first and first.field else None,
             "field": first.field if first else "",
             "code": self._code(first, refusal.kind),
@@ -111,7 +120,7 @@ class Refuser:
             or [{}],
         }
         body = orjson.dumps(_fill(template, values))
-        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *refusal.headers]
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), self._mode, *refusal.headers]
         return Response(status, headers, body)
 
     def _code(self, violation: Violation | None, kind: str) -> str:

@@ -28,7 +28,7 @@ from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.vocabulary import plain
-from mockserver.openapi.schema import Shape, forms_of, shape_of
+from mockserver.openapi.schema import Shape, Validator, forms_of, shape_of
 
 MAX_CREATES = 4  # of one kind whose requests are tried on its answers
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
@@ -150,6 +150,7 @@ class _Compiler:
     ) -> None:
         self.mends = mends
         self.reached: set[Pointer] = set()  # the places that can be mended
+        self._validators: dict[int, Validator] = {}  # by the identity of the shape, which the document keeps
         self.contract = contract
         self.document = contract.document
         self.vocabulary = contract.vocabulary
@@ -222,15 +223,23 @@ class _Compiler:
         forms = [form for form in forms_of(self.document, schema) if form.is_object]
         if len(forms) < 2:
             return self._object(forms[0] if forms else shape_of(self.document, schema), pointer)
+        tagged = self._is_tagged(schema, pointer)
         chosen = {
-            state: max(range(len(forms)), key=lambda n: self._fitness(forms[n], state, pointer)) for state in State
+            state: max(range(len(forms)), key=lambda n: self._fitness(forms[n], state, pointer, tagged))
+            for state in State
         }
         built = {number: self._object(forms[number], pointer) for number in sorted(set(chosen.values()))}
         if len(built) == 1:
             return next(iter(built.values()))
         return by_state({state: built[number] for state, number in chosen.items()})
 
-    def _fitness(self, form: Shape, state: State, pointer: Pointer) -> float:
+    def _is_tagged(self, schema: Any, pointer: Pointer) -> bool:
+        """Whether a field other than the status tells the forms of a schema apart: then none is the form of an end."""
+        discriminator = shape_of(self.document, schema).get("discriminator")
+        name = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+        return isinstance(name, str) and (*pointer, name) not in self.view.fields.get("status", ())
+
+    def _fitness(self, form: Shape, state: State, pointer: Pointer, tagged: bool) -> float:
         """How well a form suits a state: by the status words that it allows, then by its other fields."""
         fit = 0.0
         for role, role_pointers in self.view.fields.items():
@@ -252,6 +261,8 @@ class _Compiler:
                     )
                 elif role == "id":
                     fit += 1.0 if sub is not None else 0.0
+                elif tagged:
+                    continue
                 elif role in ("result", "error") and (state is State.SUCCEEDED) == (role == "result"):
                     fit += 0.5 if sub is not None and state in TERMINAL else 0.0
                 elif role in ("result", "error") and place[-1] in form.required:
@@ -559,10 +570,13 @@ class _Compiler:
             fallback = MISSING
 
         allowed = shape.constants if not shape.branches else None
+        is_plain = exact not in (list, dict)
 
         def fitting(value: Any) -> Any:
             if type(value) is not exact:
                 value = None if value is None or value is MISSING else convert(value)
+            if not is_plain and value is not None and not self._allows(shape, value):
+                return None
             return value if value is not None and (allowed is None or value in allowed) else None
 
         def search(scene: Scene) -> Any:
@@ -575,12 +589,21 @@ class _Compiler:
 
         def echo(scene: Scene) -> Any:
             value = scene.job.inputs.get(first)
-            if type(value) is exact and (allowed is None or value in allowed):
+            if type(value) is exact and is_plain and (allowed is None or value in allowed):
                 return value
             value = fitting(value)
             return fallback if value is None else value
 
         return echo
+
+    def _allows(self, shape: Shape, value: Any) -> bool:
+        """Whether a field of an answer may hold a list or an object of a request."""
+        try:
+            validator = self._validators.get(id(shape)) or Validator(self.document, shape.node, "response")
+        except DocumentError:
+            return True
+        self._validators[id(shape)] = validator
+        return validator.is_valid(value)
 
     def _same_meaning(self, name: str) -> list[str]:
         """Request fields that mean the same under another name (`duration` for `seconds`)."""

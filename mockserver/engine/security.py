@@ -12,7 +12,7 @@ from mockserver.openapi.document import Document, Operation
 
 MAX_REMEMBERED = 4096  # header values whose reading is kept
 MAX_KEY = 4096  # characters
-_WELL_FORMED = re.compile(r"[\x21-\x7e]+")
+_WELL_FORMED = re.compile(r"[\x20-\x7e]+")
 
 ANYONE = "\0anyone"  # asks at an operation that needs no key, in a contract whose others do: sees any job by its id
 
@@ -21,12 +21,22 @@ Reader = Callable[[Request], str | None]
 
 
 class KeyPolicy:
-    """Which keys are refused: those that begin with a documented test word, and, if `allowed` is given, all others."""
+    """Which keys are refused: those that begin with a documented test word, and, if `allowed` is given, all others.
 
-    def __init__(self, refused: tuple[str, ...], allowed: tuple[str, ...] = (), off: bool = False) -> None:
+    `any_form`: a key may hold spaces, as placeholders do that are written in words.
+    """
+
+    def __init__(
+        self, refused: tuple[str, ...], allowed: tuple[str, ...] = (), off: bool = False, any_form: bool = False
+    ) -> None:
         self._refused = tuple(word.lower() for word in refused)
         self._allowed = frozenset(allowed)
         self.off = off
+        self.any_form = any_form
+
+    def reads(self, key: str) -> bool:
+        """Whether a text is taken for a key: one without spaces, unless any form will do."""
+        return self.any_form or " " not in key
 
     def accepts(self, key: str) -> bool:
         """Whether a well-formed key may be used."""
@@ -80,7 +90,7 @@ def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy)
         wanted = " or ".join(sorted({where for readers in alternatives for _, where in readers}))
         refused = ""
         for readers in alternatives:
-            keys = [key for reader, _ in readers if (key := reader(request)) is not None]
+            keys = [key for reader, _ in readers if (key := reader(request)) is not None and policy.reads(key)]
             if keys and len(keys) == len(readers):
                 wrong = next((key for key in keys if not policy.off and not policy.accepts(key)), None)
                 if wrong is None:

@@ -147,7 +147,9 @@ class Stateless:
     @staticmethod
     def _no_example(name: str, known: list[str]) -> Refusal:
         there = f"There are: {', '.join(known[:20])}." if known else "It has none with a name."
-        return Refusal("not_found", f"The answer has no example named '{name[:100]}'. {there}", id=name[:100])
+        return Refusal(
+            "not_found", f"The answer has no example named '{name[:100]}'. {there}", id=name[:100], hint=False
+        )
 
     def _sent(self, request: Request, status: int, body: bytes, media_type: str, headers: RawHeaders) -> Response:
         if media_type and status == 200 and media_type.split("/")[0] in ("video", "audio", "image"):

@@ -1,6 +1,7 @@
 """Reading a request as its operation declares it: parameters and body, with all that is wrong named at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mockserver.engine.json_text import parse_json, parse_text
@@ -13,6 +14,7 @@ from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, shape_of
 
+_ANY_TEXT = {"type": "string"}
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -27,13 +29,26 @@ class Inputs(NamedTuple):
 class RequestReader:
     """Reads the requests of one operation. Validators are built when the operation is first used."""
 
-    def __init__(self, document: Document, operation: Operation, *, fill: bool = True) -> None:
-        """`fill`: give the body's fields the contract's defaults where they were left out."""
+    def __init__(
+        self,
+        document: Document,
+        operation: Operation,
+        *,
+        fill: bool = True,
+        lenient: bool = False,
+        any_ids: frozenset[str] = frozenset(),
+    ) -> None:
+        """`fill`: give the body's fields the contract's defaults where they were left out.
+
+        `lenient`: which fields of a body stand together is not asked; `any_ids`: path parameters that take any text,
+        whatever their schemas say.
+        """
         self._document = document
         self._operation = operation
         self._fill = fill
+        self._direction = "lenient request" if lenient else "request"
         self._parameters = [
-            ParameterReader(document, p)
+            ParameterReader(document, replace(p, schema=_ANY_TEXT) if p.place == "path" and p.name in any_ids else p)
             for p in operation.parameters
             if p.place in ("path", "query", "header", "cookie")
             and not (p.place == "header" and p.name.lower() in ("accept", "content-type", "authorization"))
@@ -110,7 +125,7 @@ class RequestReader:
         reader = self._body_readers.get(declared)
         if reader is None:
             schema = self._bodies[declared].get("schema") or {}
-            reader = self._body_readers[declared] = _BodyReader(self._document, declared, schema)
+            reader = self._body_readers[declared] = _BodyReader(self._document, declared, schema, self._direction)
         if raw is not None and raw == declared.encode():  # only the plain spelling: others are endless
             self._by_header[raw] = reader
         return reader
@@ -129,13 +144,13 @@ class RequestReader:
 class _BodyReader:
     """Bodies of one media type: parsed, put in the types of the schema, validated."""
 
-    def __init__(self, document: Document, media_type: str, schema: Any) -> None:
+    def __init__(self, document: Document, media_type: str, schema: Any, direction: str = "request") -> None:
         self._document = document
         self._is_form = media_type in _FORM_TYPES
         self._is_json = is_json(media_type)
         self._shape = shape_of(document, schema)
         self._media_type = media_type
-        self._validator = Validator(document, schema, "request")
+        self._validator = Validator(document, schema, direction)
         self.accepts = self._validator.is_valid
         self.needs_something = bool(self._shape.required) and not self._validator.is_valid({})
         if self._is_form:

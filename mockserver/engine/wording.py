@@ -17,6 +17,7 @@ _START = 1_767_261_600  # 2026-01-01T10:00:00Z, where no name says more
 _TIMES = ("created", "updated", "expires", "instant")  # kinds of values that are instants
 _THOUSANDTHS = {"ms", "millis", "milliseconds"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_CODE = re.compile(r"`([\w.:/-]+)`")
 _CLASSES = re.compile(r"\\[pP]\{[^}]*\}")
 
 
@@ -72,6 +73,8 @@ class Wording:
             return f"{stem}_{_letters(random, 16)}"
         if kind == "token":
             return _letters(random, 24)
+        if kind == "type" and (told := _CODE.search(str(node.get("description", "")))):
+            return told[1]  # "The type of this object (`storage.file`)."
         words = [value for value in self.values(kind) if isinstance(value, str)]
         words = words or [value for value in self.values("text") if isinstance(value, str)]
         return _turn(words, random, shift) if words else f"string{shift}" if shift else "string"

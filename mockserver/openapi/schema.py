@@ -232,7 +232,7 @@ def json_schema(document: Document, schema: Any, direction: str) -> Node:
     """The JSON Schema 2020-12 of an OpenAPI schema, self-contained: what it refers to stands in its `$defs`.
 
     `direction` is `request` or `response`: read-only properties are not required of a request, write-only
-    ones not of a response.
+    ones not of a response. `lenient request`: nor is it asked which properties stand together.
     """
     translation = _Translation(document, direction)
     root = translation.schema(schema)
@@ -285,7 +285,8 @@ class _Translation:
 
     def __init__(self, document: Document, direction: str) -> None:
         self.document = document
-        self.is_request = direction == "request"
+        self.is_request = direction != "response"
+        self.is_lenient = direction == "lenient request"
         self.names: dict[tuple[str, _Way], str] = {}
         self.defs: dict[str, Any] = {}
         self.waiting: dict[tuple[str, _Way], str] = {}
@@ -310,6 +311,8 @@ class _Translation:
                 out[key] = value
             elif key in _SCHEMA_MAPS and isinstance(value, dict):
                 out[key] = {name: self.schema(sub) for name, sub in value.items()}
+            elif self.is_lenient and key in ("anyOf", "oneOf") and _only_requires(value):
+                continue
             elif key in _PARTS and isinstance(value, list):
                 out[key] = [self.schema(sub, inner) for sub in value]
             elif key in _SCHEMA_LISTS and isinstance(value, list):
@@ -421,9 +424,15 @@ def is_closed_whole(document: Document, node: Node) -> bool:
 
 def excludes(node: Node) -> bool:
     """Whether a `oneOf` is there to forbid properties beside each other: its branches say nothing but `required`."""
-    branches = _list(node, "oneOf")
+    return _only_requires(_list(node, "oneOf"))
+
+
+def _only_requires(branches: Any) -> bool:
+    """Whether branches say nothing but which properties stand together."""
     plain = {"required", "not", "title", "description"}
-    return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= plain for branch in branches)
+    return isinstance(branches, list) and all(
+        isinstance(branch, dict) and "required" in branch and branch.keys() <= plain for branch in branches
+    )
 
 
 def _nullable(out: Node) -> Node:
@@ -466,7 +475,7 @@ class Validator:
             **json_schema(document, schema, direction),
         }
         options: dict[str, Any] = {"validate_formats": True, "offline": True}
-        if direction == "request":
+        if direction != "response":
             options["formats"] = TIMES
         # The linear-time engine first: patterns come from documents that nobody here wrote.
         linear = {**options, "pattern_options": jsonschema_rs.RegexOptions()}

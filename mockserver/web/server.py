@@ -24,7 +24,9 @@ from mockserver.web.app import App, Limits
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user can set for a run. `api_keys` empty: any well-formed key; `poll_after_ms` None: from the speed."""
+    """What a user can set for a run. `api_keys` empty: any well-formed key; `poll_after_ms` None: from the speed;
+    `lenient`: ids that nobody created stand for finished jobs, and keys may hold spaces.
+    """
 
     host: str = "127.0.0.1"
     port: int = 4747
@@ -35,6 +37,7 @@ class Settings:
     poll_after_ms: int | None = None
     public_url: str = ""
     max_jobs: int = DEFAULT_MAX_JOBS
+    lenient: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -66,6 +69,7 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
             seed=settings.seed,
             policy=key_policy(provider, settings),
             poll_after_ms=settings.poll_after_ms,
+            lenient=settings.lenient,
             on_error=report_error,
         )
         for prefix, provider in providers.items()
@@ -75,7 +79,9 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
 
 def key_policy(provider: Provider, settings: Settings) -> KeyPolicy:
     """Which keys a provider accepts."""
-    return KeyPolicy(provider.contract.refused_keys, settings.api_keys, off=not settings.auth)
+    return KeyPolicy(
+        provider.contract.refused_keys, settings.api_keys, off=not settings.auth, any_form=settings.lenient
+    )
 
 
 def renew(app: App, prefix: str, provider: Provider, settings: Settings) -> None:
