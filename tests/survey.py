@@ -264,7 +264,11 @@ class Survey:
                 )  # noqa: B023
             elif parameter.place == "query":
                 query.append((parameter.name, text))
-            elif parameter.place == "header" and parameter.name.lower() not in ("content-type", "accept", "authorization"):
+            elif parameter.place == "header" and parameter.name.lower() not in (
+                "content-type",
+                "accept",
+                "authorization",
+            ):
                 headers[parameter.name] = text
         for scheme in ((self.document.root.get("components") or {}).get("securitySchemes") or {}).values():
             if isinstance(scheme, dict) and scheme.get("type") == "apiKey" and scheme.get("in") == "query":

@@ -318,9 +318,7 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
     return act
 
 
-def _file_of(
-    context: Context, operation: Operation, answer: Answer | None
-) -> Callable[[Request, Job, str], Response]:
+def _file_of(context: Context, operation: Operation, answer: Answer | None) -> Callable[[Request, Job, str], Response]:
     """The result of a job as a file of a media type that an answer declares."""
     stateless = _stateless(context, operation)
 

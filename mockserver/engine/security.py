@@ -119,7 +119,9 @@ def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:
         readers = {"query": _from_query, "cookie": _from_cookie}
         where = f"a key in the {place} {'parameter' if place == 'query' else place} {name}"
         if place not in readers:
-            return (lambda request: _header_key(request.headers.get(name.lower().encode()))), f"a key in the header {name}"
+            return (
+                lambda request: _header_key(request.headers.get(name.lower().encode()))
+            ), f"a key in the header {name}"
         return (lambda request: readers[place](request, name)), where
     if kind == "http" and str(scheme.get("scheme", "")).lower() == "basic":
         return _basic, "Authorization: Basic <credentials>"

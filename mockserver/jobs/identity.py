@@ -8,6 +8,10 @@ from mockserver.errors import DeclarationError
 
 _PLACEHOLDER = re.compile(r"\{(hex|alnum|digits|uuid|objectid)(?::(\d{1,3}))?\}")
 _PATTERN = re.compile(r"/(.+)/")  # a format that is a regular expression
+_NESTED = re.compile(
+    r"\(\?[=!<]|[*+}]\)[*+{]|\\[pPkbB]|\[[^\]]*\["
+)  # looks around, repeats repeats, counts on other engines
+MAX_PATTERN = 200  # characters of such a format
 MAX_REPEATS = 24  # of what a pattern lets stand any number of times
 MAX_DRAWS = 50
 _ALNUM = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -45,6 +49,8 @@ def _by_pattern(pattern: str, id_format: str) -> Callable[[Random], str]:
     """Draws ids of a pattern that fit into a path."""
     from rstr import Rstr
 
+    if len(pattern) > MAX_PATTERN or _NESTED.search(pattern):
+        raise DeclarationError(f"id-format {id_format!r}: a pattern of this kind is not drawn from.")
     wanted = re.compile(pattern.replace(r"\d", "[0-9]").replace(r"\w", "[0-9A-Za-z_]"))
     whole = wanted.pattern if wanted.pattern.startswith("^") else f"^{wanted.pattern}$"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mockserver.errors import DocumentError
 from mockserver.openapi.document import Document, Node
-from mockserver.openapi.schema import TIMES, excludes, is_closed_whole, shape_of
+from mockserver.openapi.schema import TIMES, excludes, is_closed_whole, is_readable, shape_of
 
 MAX_NOTES = 500
 _MAPS = ("properties", "patternProperties", "$defs", "definitions")
@@ -64,6 +64,8 @@ def _of_schema(document: Document, node: Node) -> Iterator[str]:
             yield f"branches {overlap} of `oneOf` overlap; it is read as `anyOf`."
     except DocumentError:
         return
+    if isinstance(pattern := node.get("pattern"), str) and not is_readable(pattern):
+        yield f"no engine here reads the pattern {pattern[:80]!r}; it is not applied."
     if node.get("format") in TIMES and "pattern" in node:
         yield f"requests may write this {node['format']} in any way of ISO 8601; its pattern is not applied to them."
 

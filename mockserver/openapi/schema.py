@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mockserver.errors import DocumentError
@@ -488,10 +490,45 @@ class Validator:
             except (ValueError, jsonschema_rs.ValidationError) as error:
                 place = "/".join(map(str, getattr(error, "instance_path", [])))
                 problem = problem or f"{place}: {str(error).partition(chr(10))[0]}"
+        if compiled is None and (readable := _without_unreadable(translated)) is not None:
+            with suppress(ValueError, jsonschema_rs.ValidationError):
+                compiled = jsonschema_rs.validator_for(_with_portable_patterns(readable), **options)
         if compiled is None:
             raise DocumentError(f"{document.origin}: a schema cannot be compiled: {problem}.")
         self.is_valid: Callable[[Any], bool] = compiled.is_valid
         self.iter_errors: Callable[[Any], Any] = compiled.iter_errors
+
+
+@lru_cache(maxsize=10_000)
+def is_readable(pattern: str) -> bool:
+    """Whether the validator's engine reads a pattern, perhaps with its hyphens escaped."""
+    import jsonschema_rs
+
+    for each in (pattern, _with_portable_patterns({"pattern": pattern})["pattern"]):
+        with suppress(ValueError, jsonschema_rs.ValidationError):
+            jsonschema_rs.validator_for({"pattern": each})
+            return True
+    return False
+
+
+def _without_unreadable(schema: Any) -> Any:
+    """The schema without the patterns that no engine here reads (`\\p{XDigit}`, huge repeats); None if it has none."""
+    found = False
+
+    def cleaned(node: Any) -> Any:
+        nonlocal found
+        if isinstance(node, list):
+            return [cleaned(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        out = {key: cleaned(value) for key, value in node.items()}
+        if isinstance(pattern := out.get("pattern"), str) and not is_readable(pattern):
+            del out["pattern"]
+            found = True
+        return out
+
+    made = cleaned(schema)
+    return made if found else None
 
 
 def _with_portable_patterns(schema: Any) -> Any:
