@@ -40,7 +40,10 @@ def read_contract(
 ) -> Contract:
     """The contract of a document. Raises NoJobError if it has no job, DeclarationError for a wrong `x-job`."""
     reading = _Reading(document, vocabulary, declaration, profiles)
-    resources = reading.resources()
+    try:
+        resources = reading.resources()
+    finally:
+        document.looks.clear()  # which nobody asks for again
     collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],

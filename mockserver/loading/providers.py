@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +107,13 @@ def _examined(provider: Provider) -> Iterator[Problem | None]:
     return engine.examine()
 
 
+@lru_cache(maxsize=1)
 def load_vocabulary() -> Vocabulary:
     """The words and patterns by which a contract is read."""
     return Vocabulary.from_data(_bundled_data("vocabulary.yaml"))
 
 
+@lru_cache(maxsize=1)
 def load_profiles() -> dict[str, Profile]:
     """The named profiles of durations."""
     return read_profiles(_bundled_data("profiles.yaml"), "fixtures/profiles.yaml")

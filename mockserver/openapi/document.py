@@ -92,6 +92,7 @@ class Document:
     _noted: list[str] = field(default_factory=list, repr=False, compare=False)  # while operations were read
     _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
     shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
+    looks: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept while a contract is read
 
     @property
     def version(self) -> tuple[int, int]:
