@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mockserver.jobs.looks import Looks, StatusField, looks_of
 from mockserver.jobs.resource import Pointer, View
@@ -78,23 +78,61 @@ def _objects(document: Document, schema: Any) -> Sequence[tuple[Pointer, Any, Sh
     if known is not None:
         return known[1]
     found: list[tuple[Pointer, Any, Shape]] = []
-    level: list[tuple[Pointer, Any]] = [((), schema)]
+    level: list[tuple[Pointer, Sequence[_Inner]]] = [((), [_inner(document, "", schema)])]
     seen: set[tuple[bool, str | int]] = set()
-    for _ in range(MAX_LEVELS):
-        inner: list[tuple[Pointer, Any]] = []
-        for pointer, node in level:
-            place = ("*" in pointer, reference_of(node) or id(node))
-            if place in seen or len(seen) > MAX_OBJECTS:
-                continue
-            seen.add(place)
-            shape = union_of(document, node)
-            if shape.is_array and shape.items is not None and not shape.properties:
-                inner.append(((*pointer, "*"), shape.items))
-            elif shape.is_object:
-                found.append((pointer, node, shape))
-                inner.extend(((*pointer, name), sub) for name, sub in shape.properties.items())
-        level = inner
+    for number in range(MAX_LEVELS):
+        deeper: list[tuple[Pointer, Sequence[_Inner]]] = []
+        for above, children in level:
+            in_list = "*" in above
+            for name, node, place, shape, kind in children:
+                if len(seen) > MAX_OBJECTS:
+                    break
+                is_listed = in_list or name == "*"
+                if (is_listed, place) in seen:
+                    continue
+                seen.add((is_listed, place))
+                if kind is None:
+                    continue
+                pointer = (*above, name) if number else ()
+                if kind == "object":
+                    found.append((pointer, node, shape))
+                if number < MAX_LEVELS - 1:
+                    deeper.append((pointer, _children(document, shape)))
+        level = deeper
     document.looks[key] = schema, found  # with the schema: what is kept has an identity of its own
+    return found
+
+
+class _Inner(NamedTuple):
+    """What stands in an object or a list: its name (`*` in a list), and whether it is an object, a list or neither."""
+
+    name: str
+    node: Any
+    place: str | int  # by which it is known: its reference or identity
+    shape: Shape
+    kind: str | None
+
+
+def _inner(document: Document, name: str, node: Any) -> _Inner:
+    shape = union_of(document, node)
+    kind = None
+    if shape.is_array and shape.items is not None and not shape.properties:
+        kind = "list"
+    elif shape.is_object:
+        kind = "object"
+    return _Inner(name, node, reference_of(node) or id(node), shape, kind)
+
+
+def _children(document: Document, shape: Shape) -> Sequence[_Inner]:
+    """What stands right inside an object or a list, looked for once."""
+    known: tuple[Shape, list[_Inner]] | None = document.looks.get(("children", id(shape)))
+    if known is not None:
+        return known[1]
+    if shape.is_array and shape.items is not None and not shape.properties:
+        found = [_inner(document, "*", shape.items)]
+    else:
+        found = [_inner(document, name, sub) for name, sub in shape.properties.items()]
+    document.looks["children", id(shape)] = shape, found
     return found
 
 
