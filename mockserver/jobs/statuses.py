@@ -17,11 +17,16 @@ MAX_KNOWN = 64  # texts that are remembered: an answer holds several objects, al
 TOLD = 0.4  # the least sureness at which a description is believed
 _QUOTED = re.compile(r"[`'\"“‘]([A-Za-z][\w\- ]{1,40})[`'\"”’]")
 _BOLD = re.compile(r"\*\*([A-Za-z][\w\-]{1,40})\*\*|<(?:code|b|strong)>([A-Za-z][\w\-]{1,40})</")
+# Words with commas, arrows, "or" between them. A word is taken whole and begins where nothing of it stands before:
+# trying each of its parts would take the square of its length.
+_WORD = r"[A-Za-z](?:\w|-(?!>))*+"
 _LISTED = re.compile(
-    r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+"
+    rf"(?<![\w\-])(?:(?![A-Za-z])[\w\-])*+{_WORD}"
+    rf"(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?{_WORD})+"
 )
 _ITEM = re.compile(
-    r"^\s*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)", re.M
+    r"^[^\S\n]*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)",
+    re.M,
 )
 _ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
