@@ -88,14 +88,12 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     """The handler of an operation: authorize, read, act."""
     document = context.contract.document
     authorize = compile_security(document, operation, context.policy)
-    part = next(
-        (p for r in context.contract.resources for p in r.operations if p.operation.name == operation.name), None
-    )
+    part = context.contract.parts.get(operation.name, (None, None))[1]
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
     read = RequestReader(document, operation, fill=part is None or part.action is not Action.FOLLOW_UP).read
     act = _act(operation, context)
-    in_collection = any(p.operation.name == operation.name for c in context.contract.collections for p in c.operations)
-    prefer = _preferring(context, operation, act, part is None and not in_collection)
+    is_stateless = part is None and operation.name not in context.contract.records
+    prefer = _preferring(context, operation, act, is_stateless)
 
     def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
         owner = authorize(request)
@@ -107,10 +105,9 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
 
 
 def _act(operation: Operation, context: Context) -> Act:
-    for resource in context.contract.resources:
-        for part in resource.operations:
-            if part.operation.name == operation.name:
-                return _ACTIONS[part.action](context, resource, part)
+    if operation.name in context.contract.parts:
+        resource, part = context.contract.parts[operation.name]
+        return _ACTIONS[part.action](context, resource, part)
     return _answer_with_sample(context, operation)
 
 
