@@ -278,10 +278,8 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
     """An operation that is no part of a job: what its document says, or what is kept of its collection."""
     stateless = _stateless(context, operation)
     stateless.check()
-    for collection in context.contract.collections:
-        for part in collection.operations:
-            if part.operation.name == operation.name:
-                return _about_records(context, collection, part, stateless)
+    if operation.name in context.contract.records:
+        return _about_records(context, *context.contract.records[operation.name], stateless)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         return stateless.respond(request, given.body)

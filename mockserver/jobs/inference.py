@@ -491,7 +491,7 @@ class _Reading:
         if not is_declared and not jobs.creates:
             score = min(score, 0.4)
         parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
-        for operation in self.document.operations:
+        for operation in self.document.operations if wishes.operations or wishes.follow_ups else ():
             if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
         for operation, flow, others in jobs.creates:
