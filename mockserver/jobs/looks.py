@@ -134,9 +134,7 @@ def looks_of(document: Document, vocabulary: Vocabulary, shape: Shape) -> Looks:
     return known
 
 
-def _parts(
-    document: Document, vocabulary: Vocabulary, own: _Own, above: Pointer
-) -> Iterator[tuple[Pointer, _Own]]:
+def _parts(document: Document, vocabulary: Vocabulary, own: _Own, above: Pointer) -> Iterator[tuple[Pointer, _Own]]:
     """An object, then those in it that are not about something else."""
     yield above, own
     if len(above) < MAX_INSIDE:
