@@ -53,6 +53,8 @@ def read_contract(
         if needs_job:
             raise
         resources = ()  # its operations answer with examples and samples
+    finally:
+        document.looks.clear()  # which nobody asks for again
     collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],
@@ -144,6 +146,7 @@ class _Reading:
     below: dict[str, list[str]] = field(default_factory=dict)
     id_places: dict[str, tuple[IdPlace, ...]] = field(default_factory=dict)
     homes: set[str] = field(default_factory=set)
+    homes_above: dict[str, tuple[str, ...]] = field(default_factory=dict)
     readable: set[str] = field(default_factory=set)
     orphans: dict[str, IdPlace | None] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
@@ -499,7 +502,7 @@ class _Reading:
         if not is_declared and not jobs.creates:
             score = min(score, 0.4)
         parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
-        for operation in self.document.operations:
+        for operation in self.document.operations if wishes.operations or wishes.follow_ups else ():
             if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
         for operation, flow, others in jobs.creates:
@@ -671,8 +674,8 @@ class _Reading:
     def _job_place(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
         """Where a request names a job of this kind, if it does."""
         path = bare(operation.path)
-        if any(home != jobs.path and (path + "/").startswith(home + "/") and len(home) > len(jobs.path) * (
-                not jobs.path or (path + "/").startswith(jobs.path + "/")) for home in self.homes):  # fmt: skip
+        least = len(jobs.path) * ((path + "/").startswith(jobs.path + "/"))
+        if any(home != jobs.path and len(home) > least for home in self._homes_above(path)):
             return None  # below a job of another kind
         if jobs.holds(operation) or (jobs.path and bare(operation.path) == jobs.path):
             return self._path_place(operation, jobs)
@@ -681,6 +684,14 @@ class _Reading:
                 other = _path_to(operation.path, place)  # which may be read as something else of that name
                 return place if other == jobs.path or other not in self.readable else None
         return None
+
+    def _homes_above(self, path: str) -> tuple[str, ...]:
+        """The paths of jobs that a bare path is, or lies below; remembered."""
+        found = self.homes_above.get(path)
+        if found is None:
+            ends = [n for n, sign in enumerate(path) if sign == "/" and n] + [len(path)]
+            found = self.homes_above[path] = tuple(path[:n] for n in ends if path[:n] in self.homes)
+        return found
 
     def _reading(self, operation: Operation, jobs: _Jobs, same_path: bool) -> tuple[Action, str, float] | None:
         """A further GET by a job's id: the job once more, or its result."""
