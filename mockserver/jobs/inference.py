@@ -980,7 +980,9 @@ class _Reading:
         ways.append((format_of([], name), "no example; a default", 0.4))
         length = max(least, min(most, 24))
         ways += [(f"{{{kind}:{length}}}", "its length", 0.6) for kind in ("alnum", "hex", "digits")]
-        id_format, why, sureness = next((w for w in ways if fits(w[0], patterns, least, most)), ways[0])
+        id_format, why, sureness = next(
+            (w for w in ways if fits(w[0], patterns, least, most)), (format_of([], name), "nothing better fits", 0.2)
+        )
         self._note(f"{name}: id", id_format, why, sureness, f"x-job.resources.{name}.id-format: {id_format}")
         return id_format
 
