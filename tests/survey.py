@@ -254,7 +254,9 @@ class Survey:
 
     def request(self, where: str, operation: Operation, named: dict[str, Any]) -> httpx2.Request:
         path, _, fixed = operation.path.partition("?")
-        query = [(name, value) for name, equals, value in (pair.partition("=") for pair in fixed.split("&")) if equals]
+        query: list[tuple[str, str | int | float | bool | None]] = [
+            (name, value) for name, equals, value in (pair.partition("=") for pair in fixed.split("&")) if equals
+        ]
         headers: dict[str, str] = {}
         for parameter in operation.parameters:
             wanted, _ = named.get(f"{parameter.place}:{parameter.name}", (None, ()))

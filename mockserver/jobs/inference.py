@@ -25,7 +25,17 @@ from mockserver.jobs.flow import (
 from mockserver.jobs.identity import fits, format_of
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.profile import Profile, read_profile
-from mockserver.jobs.resource import Action, Conclusion, Contract, IdPlace, JobOperation, JobResource, Pointer, View
+from mockserver.jobs.resource import (
+    SURE,
+    Action,
+    Conclusion,
+    Contract,
+    IdPlace,
+    JobOperation,
+    JobResource,
+    Pointer,
+    View,
+)
 from mockserver.jobs.statuses import Words, read_words, usual_words
 from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
@@ -45,7 +55,10 @@ def read_contract(
     *,
     needs_job: bool = True,
 ) -> Contract:
-    """The contract of a document. Raises NoJobError if it needs a job and has none, DeclarationError for a wrong `x-job`."""
+    """The contract of a document.
+
+    Raises NoJobError if it needs a job and has none, DeclarationError for a wrong `x-job`.
+    """
     reading = _Reading(document, vocabulary, declaration, profiles)
     try:
         resources = reading.resources()
@@ -234,13 +247,23 @@ class _Reading:
         kinds: dict[str, list[tuple[Operation, Flow, tuple[tuple[str, float], ...]]]] = {}
         places: dict[str, IdPlace] = {}
         lone: list[Teller] = []
+        bound = {
+            w.operations[Action.CREATE]: w.operations[Action.RETRIEVE]
+            for w in self.declaration.resources.values()
+            if Action.CREATE in w.operations and Action.RETRIEVE in w.operations
+        }
         for teller in self._tellers(readers):
             flows = self._flows(teller, readers)
+            its_own = bound.get(teller.operation.id) or bound.get(teller.operation.name)
+            if its_own:
+                flows = [flow for flow in flows if its_own in (flow[1].operation.id, flow[1].operation.name)]
+                if not flows:
+                    continue
             if not flows:
                 lone.append(teller)
                 continue
             score, reader, flow = flows[0]
-            others = tuple((r.operation.id, _share(s)) for s, r, _ in flows[1:4] if s > score - 3)
+            others = tuple((r.operation.id, _share(f.score)) for s, r, f in flows[1:4] if s > score - 3)
             kinds.setdefault(reader.operation.name, []).append((teller.operation, flow, others))
             places.setdefault(reader.operation.name, flow.place)
         orphans = [reader for reader in readers if reader.is_job and reader.operation.name not in kinds]
@@ -498,7 +521,9 @@ class _Reading:
         score = 1.0 if is_declared else 0.3 + 0.7 * jobs.view.sureness
         if not is_declared and not jobs.creates:
             score = min(score, 0.4)
-        parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
+        pair = f"{{create: …, retrieve: {_quoted(jobs.retrieve.id)}}}"
+        line = "" if jobs.creates else f"x-job.resources.{name}: {pair}"
+        parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score, (), line)]
         for operation in self.document.operations:
             if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
@@ -579,9 +604,13 @@ class _Reading:
     ) -> JobOperation:
         """The part of an operation whose answer gives a job's id: a create, or a follow-up of an earlier job."""
         told = self._tell(operation)
-        sureness = _share(flow.score) - (0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0)
+        close = 0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0
+        sureness = max(round(_share(flow.score) - close, 2), 0.05)
         declare = f"x-job.resources.{jobs.name}.create: {operation.id}"
-        rivals = tuple((f"read by {id}", share) for id, share in others)
+        rivals = tuple((f"read by {id}", min(max(round(share - close, 2), 0.05), sureness)) for id, share in others)
+        if others:
+            pair = f"{{create: {_quoted(operation.id)}, retrieve: {_quoted(others[0][0])}}}"
+            declare = f"x-job.resources.{jobs.name}: {pair}"
         why = "; ".join(flow.why)
         if self._starts_from_a_job(operation, jobs, told):
             return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), why, sureness)
@@ -716,7 +745,9 @@ class _Reading:
         words = set(map(str, view.words.values())) & set(map(str, jobs.view.words.values()))
         about = set(nouns_of(self.vocabulary, operation.path)) & set(nouns_of(self.vocabulary, jobs.retrieve.path))
         alike = same or (len(words) > 1 and view.sureness >= LIFELIKE)
-        near = any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
+        named = self._id_text(jobs, []).rpartition("/")[0]  # `operations` for `operations/{id}`
+        near = same and bool(named) and "{" not in named and path.endswith("/" + named)
+        near = near or any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
         if "{" in path and any(jobs.names(place) for place in self._places(operation)):
             return False
         whole = self._tell(operation).view  # a job with others in it is no list
@@ -846,7 +877,7 @@ class _Reading:
         return self._with_end(found, good)
 
     def _with_end(self, told: _Told, good: list[Answer]) -> _Told:
-        """What is told where one status (202) answers for an unfinished job, and another, without a status, for its result."""
+        """What is told where 202 answers for an unfinished job, and another answer, without a status, for its result."""
         view, ended = told.view, next((a for a in good if a.status in ("200", "201")), None)
         is_waiting = told.answer is not None and told.answer.status == "202" and ended is not None
         if not is_waiting or view is None or "status" not in view.fields or State.SUCCEEDED in view.words:
@@ -912,9 +943,19 @@ class _Reading:
             fields[role] = tuple(p for p in pointers if p[0] in properties)
         declared = {pointer for role in wishes.fields for pointer in fields[role]}
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
+        if wishes.fields.get("status") and fields["status"] and fields["status"] != view.fields.get("status"):
+            view = self._with_words_of(view, fields["status"][0])
         own = {**view.words, **wishes.words}
-        phases = {**view.phases, **{state: (word,) for state, word in wishes.words.items()}}
+        phases = {**view.phases, **{s: _phases(view.phases.get(s, ()), word) for s, word in wishes.words.items()}}
         return replace(view, fields={r: p for r, p in fields.items() if p}, words=own, phases=phases)
+
+    def _with_words_of(self, view: View, status: Pointer) -> View:
+        """A view whose words are those of another field."""
+        words = read_words(self.document, self.vocabulary, status[-1], self._node_at(view.schema, status))
+        return replace(
+            view, words=words.by_state, phases=words.phases, unclear_words=words.unclear, passive_words=words.passive,
+            evidence=words.evidence, sureness=words.sureness,
+        )  # fmt: skip
 
     def _check_places(self, wishes: ResourceDeclaration, parts: list[JobOperation]) -> None:
         """Raises DeclarationError for a declared operation that plays another part, or a field that no answer has."""
@@ -970,7 +1011,9 @@ class _Reading:
         length = max(least, min(most, 24))
         ways += [(f"{{{kind}:{length}}}", "its length", 0.6) for kind in ("alnum", "hex", "digits")]
         id_format, why, sureness = next((w for w in ways if fits(w[0], patterns, least, most)), ways[0])
-        self._note(f"{name}: id", id_format, why, sureness, f"x-job.resources.{name}.id-format: {id_format}")
+        others = () if sureness >= SURE or not fits("{uuid}", patterns, least, most) else (("{uuid}", 0.3),)
+        line = f"x-job.resources.{name}.id-format: {others[0][0] if others else id_format}"
+        self.conclusions.append(Conclusion(f"{name}: id", id_format, why, sureness, others, line))
         return id_format
 
     def _id_text(self, jobs: _Jobs, parts: list[JobOperation]) -> str:
@@ -1068,16 +1111,17 @@ class _Reading:
                 self._note(f"{name}: state {state}", "no word for it", "such jobs cannot be told apart", 0.3, line)
         views = [p.view for p in parts if p.view]
         for word in sorted({w for v in views for w in v.unclear_words} - set(map(str, words.values()))):
+            lacking = next((s for s in (State.QUEUED, State.RUNNING, State.FAILED) if s not in words), State.RUNNING)
             self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", 0.3,
-                       f"{where}.words.…: {word}")  # fmt: skip
+                       f"{where}.words.{lacking.value}: {word}")  # fmt: skip
         for word in sorted({w for v in views for w in v.passive_words} - set(map(str, words.values()))):
             self._note(
                 f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning"
             )
 
 
-_DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
-               "error", "source"}  # fmt: skip
+_DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result",
+               "thumbnail", "error", "source"}  # fmt: skip
 
 
 def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
@@ -1094,6 +1138,16 @@ def _last_word(operation: Operation) -> str:
     """The last literal word of a path."""
     words = [word for word in re.split("[/:.]", bare(operation.path)) if word and word != "{}"]
     return words[-1] if words else ""
+
+
+def _quoted(name: str) -> str:
+    """The name of an operation inside a line of YAML."""
+    return f'"{name}"' if re.search(r"[^\w/ .-]", name) else name
+
+
+def _phases(told: tuple[Any, ...], word: Any) -> tuple[Any, ...]:
+    """All words of a state for which one is declared: those that are known, if that is their first."""
+    return told if told and told[0] == word else (word,)
 
 
 def _path_to(path: str, place: IdPlace | None) -> str:

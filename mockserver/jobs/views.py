@@ -13,6 +13,8 @@ from mockserver.openapi.schema import Shape, reference_of, shape_of, union_of
 MAX_LEVELS = 5  # an envelope or two, a list, an item, and one more
 MAX_OBJECTS = 300  # of one answer that are looked at
 MAX_INSIDE = 2  # levels inside a job at which its own fields may stand (`attributes.status`)
+MAX_RIVALS = 2  # runners-up for a role that are told
+RIVAL = 0.4  # how likely the second field is whose name suits a role
 LIFELIKE = 0.5  # the least sureness at which a status is taken for that of a job
 _TIMES = {"created", "started", "completed", "updated", "expires"}
 _SCALARS = {"string", "integer", "number"}
@@ -69,7 +71,12 @@ def find_view(
         view = view_of(document, vocabulary, pointer, place, shape, setting)
         declared = 10.0 * len(setting.declared & shape.properties.keys())
         inside = sum(len(p[0]) > 1 for role, p in view.fields.items() if role in ("id", "status"))
-        score = declared + ("id" in view.fields) + ("status" in view.fields) * (0.3 + 2 * view.sureness) - 0.4 * inside
+        score = (
+            declared
+            + _telling_id(vocabulary, view)
+            + ("status" in view.fields) * (0.3 + 2 * view.sureness)
+            - 0.4 * inside
+        )
         score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
         if (
             score > 0
@@ -80,16 +87,27 @@ def find_view(
     return found
 
 
+def _telling_id(vocabulary: Vocabulary, view: View) -> float:
+    """How much an object's id speaks for a job: that of an envelope's request alone speaks for little."""
+    if "id" not in view.fields:
+        return 0.0
+    is_request = vocabulary.rank("envelope", "request id", view.fields["id"][0][-1]) is not None
+    return 0.5 if is_request and "status" not in view.fields else 1.0
+
+
 def view_of(
     document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any, shape: Shape, setting: Setting
 ) -> View:
     """The view of an object that is taken for a job, with its roles and words."""
     members = list(_members(document, vocabulary, shape))
-    status, words = _status(document, vocabulary, members, pointer, setting)
+    status, words, others = _status(document, vocabulary, members, pointer, setting)
     fields: dict[str, tuple[Pointer, ...]] = {"status": (status.pointer,)} if status else {}
     taken = {status.pointer} if status else set()
+    rivals = [("status", *other) for other in others]
     for role in vocabulary.ranks["roles"]:
-        if role != "status" and (found := _role(vocabulary, role, members, taken, setting)):
+        if role != "status" and (ranked := _role(vocabulary, role, members, taken, setting)):
+            found = tuple(place for _, place in (ranked if role == "result" else ranked[:1]))
+            rivals += [(role, place, RIVAL) for _, place in ranked[len(found) : len(found) + MAX_RIVALS]]
             fields[role] = found
             taken.update(found)
     ordered = {role: fields[role] for role in vocabulary.ranks["roles"] if role in fields}
@@ -103,6 +121,7 @@ def view_of(
         passive_words=words.passive,
         evidence=words.evidence,
         sureness=words.sureness,
+        rivals=tuple(rivals),
     )
 
 
@@ -145,9 +164,12 @@ def _members(document: Document, vocabulary: Vocabulary, shape: Shape, above: Po
 
 def _status(
     document: Document, vocabulary: Vocabulary, members: list[Member], place: Pointer, setting: Setting
-) -> tuple[Member | None, Words]:
-    """The member that tells the state: by its name, by how much its words look like a life, and how near it stands."""
-    best: tuple[float, Member | None, Words] = (0.0, None, NO_WORDS)
+) -> tuple[Member | None, Words, list[tuple[Pointer, float]]]:
+    """The member that tells the state: by its name, by how much its words look like a life, and how near it stands.
+
+    With it the runners-up whose words look like a life too; one that is as good has 0.5.
+    """
+    found: list[tuple[float, Member, Words]] = []
     for member in members:
         shape = member.shape
         kinds = {kind for form in (shape, *shape.branches) for kind in form.types}
@@ -168,9 +190,15 @@ def _status(
             if not (is_free and known > 0.7 and len(member.pointer) == 1):
                 continue
         score = known + 2 * words.sureness - 0.35 * (len(member.pointer) - 1)
-        if score > best[0]:
-            best = score, member, words
-    return best[1], best[2]
+        found.append((score, member, words))
+    if not found:
+        return None, NO_WORDS, []
+    found.sort(key=lambda each: -each[0])
+    most, best, its_words = found[0]
+    others = [
+        (member.pointer, round(score / most / 2, 2)) for score, member, words in found[1:] if words.sureness >= LIFELIKE
+    ]
+    return best, its_words, others[:MAX_RIVALS]
 
 
 def _whole(shape: Shape) -> Any:
@@ -190,8 +218,8 @@ def _status_name(vocabulary: Vocabulary, name: str, kinds: set[str]) -> float | 
 
 def _role(
     vocabulary: Vocabulary, role: str, members: list[Member], taken: Set[Pointer], setting: Setting
-) -> tuple[Pointer, ...]:
-    """Where the fields of a role stand, by name and type. A result may stand in several fields, all else in one."""
+) -> list[tuple[int, Pointer]]:
+    """Where the fields of a role may stand, by name and type, the best first: a result in all, all else in one."""
     allowed = _TYPES.get(role)
     for level in range(1, MAX_INSIDE + 2 if role in _INSIDE else 2):
         ranked = []
@@ -203,13 +231,12 @@ def _role(
                 if rank is not None and not any(member.pointer[:n] in taken for n in range(1, level)):
                     ranked.append((rank, member.pointer))
         if ranked:
-            ranked.sort(key=lambda each: each[0])
-            return tuple(pointer for _, pointer in (ranked if role == "result" else ranked[:1]))
-    return ()
+            return sorted(ranked, key=lambda each: each[0])
+    return []
 
 
 def _id_rank(vocabulary: Vocabulary, member: Member, rank: int | None, wanted: Sequence[str]) -> int | None:
-    """How well a member suits as the id: as a parameter is called that leads to the job, by a known name, by its end."""
+    """How well a member suits as the id: as a parameter that leads to the job is called, by a known name, by its end."""
     if plain(member.name) in wanted:
         return wanted.index(plain(member.name)) - len(wanted)
     if rank is None and len(member.pointer) == 1 and vocabulary.ends_like("id", member.name):
