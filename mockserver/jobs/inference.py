@@ -37,7 +37,7 @@ from mockserver.jobs.resource import (
     View,
 )
 from mockserver.jobs.statuses import Words, read_words, usual_words
-from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view
+from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view, view_of
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation, is_json
 from mockserver.openapi.schema import shape_of, union_of
@@ -302,8 +302,8 @@ class _Reading:
             if operation.method == "GET" and self._creates_by_get(operation) and not named:
                 continue
             told = self._tell(operation)
-            if told.schema is None and not _media_types(operation) and not named:
-                told = self._undescribed(operation, places[0]) or told
+            if told.schema is None and not _media_types(operation) and places:
+                told = self._undescribed(operation, places[0], named) or told
             view = told.view
             lifelike = view is not None and "status" in view.fields
             if operation.method == "POST" and not lifelike and not named:
@@ -316,8 +316,8 @@ class _Reading:
         last = re.split("[/:.]", bare(operation.path))[-1]
         return "create" in pieces(last)
 
-    def _undescribed(self, operation: Operation, place: IdPlace) -> _Told | None:
-        """A usual job for an answer that is not described, where prose or the operation's name tells of a status."""
+    def _undescribed(self, operation: Operation, place: IdPlace, is_declared: bool) -> _Told | None:
+        """A usual job for an answer that is not described, where prose, a name or `x-job` tells of a status."""
         raw = operation.raw
         texts = [
             str(raw.get("description") or ""),
@@ -326,9 +326,8 @@ class _Reading:
         ]
         found = read_words(self.document, self.vocabulary, "status", {"type": "string"}, texts)
         named = (*pieces(operation.path), *pieces(operation.id), *pieces(texts[1]))
-        if found.sureness < LIFELIKE and not any(
-            self.vocabulary.rank("roles", "status", word) is not None for word in named
-        ):
+        says_so = any(self.vocabulary.rank("roles", "status", word) is not None for word in named)
+        if found.sureness < LIFELIKE and not says_so and not is_declared:
             return None
         words = usual_words(self.vocabulary, found) if found.sureness < LIFELIKE else found
         usual = self.vocabulary.usual_fields
@@ -592,6 +591,9 @@ class _Reading:
         for action, wanted in wishes.operations.items():
             self._named(wanted, f"{wishes.where}.{action.value}: {wanted!r}")
             if wanted in (operation.id, operation.name):
+                flows = [(flow, others) for made, flow, others in jobs.creates if made is operation]
+                if action is Action.CREATE and flows:
+                    return self._creating(operation, *flows[0], jobs, is_declared=True)
                 return self._place(jobs.name, self._made(operation, action, jobs), "declared")
         for wanted, how in wishes.follow_ups.items():
             self._named(wanted, f"{wishes.where}.follow-ups: {wanted!r}")
@@ -600,8 +602,9 @@ class _Reading:
         return None
 
     def _creating(
-        self, operation: Operation, flow: Flow, others: tuple[tuple[str, float], ...], jobs: _Jobs
-    ) -> JobOperation:
+        self, operation: Operation, flow: Flow, others: tuple[tuple[str, float], ...], jobs: _Jobs,
+        is_declared: bool = False,
+    ) -> JobOperation:  # fmt: skip
         """The part of an operation whose answer gives a job's id: a create, or a follow-up of an earlier job."""
         told = self._tell(operation)
         close = 0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0
@@ -612,7 +615,9 @@ class _Reading:
             pair = f"{{create: {_quoted(operation.id)}, retrieve: {_quoted(others[0][0])}}}"
             declare = f"x-job.resources.{jobs.name}: {pair}"
         why = "; ".join(flow.why)
-        if self._starts_from_a_job(operation, jobs, told):
+        if is_declared:
+            sureness, rivals, why = 1.0, (), f"declared; {why}"
+        elif self._starts_from_a_job(operation, jobs, told):
             return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), why, sureness)
         part = self._part_of(operation, Action.CREATE, told, None)
         pointer = flow.id_field
@@ -625,14 +630,15 @@ class _Reading:
             or pointer[: len(part.view.pointer)] != part.view.pointer
             or len(pointer) <= len(part.view.pointer)
         ):
-            holder = pointer[:-1]
-            part = replace(part, view=View(holder, self._node_at(told.schema, holder), {"id": (pointer[-1:],)}, {}))
+            part = replace(part, view=self._view_at(told.schema, pointer[:-1]))
         assert part.view is not None
         inside = pointer[len(part.view.pointer) :]
         links = {plain(word) for word in self.vocabulary.ranks["roles"]["poll url"]}
         if inside and plain(inside[-1]) not in links:
-            fields = {
-                role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"
+            fields = {  # without those that hold the id
+                role: tuple(p for p in ps if inside[: len(p)] != p)
+                for role, ps in part.view.fields.items()
+                if role != "id"
             }
             kept = {role: ps for role, ps in fields.items() if ps}
             part = replace(part, view=replace(part.view, fields={"id": (inside,), **kept}))
@@ -877,7 +883,7 @@ class _Reading:
         return self._with_end(found, good)
 
     def _with_end(self, told: _Told, good: list[Answer]) -> _Told:
-        """What is told where 202 answers for an unfinished job, and another answer, without a status, for its result."""
+        """What is told where 202 answers for an unfinished job, and another one, without a status, for its result."""
         view, ended = told.view, next((a for a in good if a.status in ("200", "201")), None)
         is_waiting = told.answer is not None and told.answer.status == "202" and ended is not None
         if not is_waiting or view is None or "status" not in view.fields or State.SUCCEEDED in view.words:
@@ -935,6 +941,10 @@ class _Reading:
             schema = shape.items if token == "*" else shape.properties.get(token)
         return schema
 
+    def _view_at(self, schema: Any, pointer: Pointer) -> View:
+        node = self._node_at(schema, pointer)
+        return view_of(self.document, self.vocabulary, pointer, node, union_of(self.document, node), Setting())
+
     def _amended(self, view: View, wishes: ResourceDeclaration) -> View:
         """A view with the declared fields and words in place of the inferred ones, where it has those fields."""
         properties = union_of(self.document, view.schema).properties
@@ -945,9 +955,24 @@ class _Reading:
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
         if wishes.fields.get("status") and fields["status"] and fields["status"] != view.fields.get("status"):
             view = self._with_words_of(view, fields["status"][0])
-        own = {**view.words, **wishes.words}
-        phases = {**view.phases, **{s: _phases(view.phases.get(s, ()), word) for s, word in wishes.words.items()}}
+        said = self._said_by(view, wishes) if fields.get("status") else {}
+        own = {**view.words, **said}
+        phases = {**view.phases, **{state: _phases(view.phases.get(state, ()), word) for state, word in said.items()}}
         return replace(view, fields={r: p for r, p in fields.items() if p}, words=own, phases=phases)
+
+    def _said_by(self, view: View, wishes: ResourceDeclaration) -> dict[State, Any]:
+        """The declared words that an answer's status can say, in its own type."""
+        status = wishes.fields.get("status") or view.fields["status"]
+        shape = shape_of(self.document, self._node_at(view.schema, status[0]))
+        forms = (shape, *shape.branches)
+        constants = [c for form in forms for c in form.constants or ()]
+        kinds = {kind for form in forms for kind in form.types}
+        known: dict[str, Any] = {str(c).lower() if isinstance(c, bool) else str(c): c for c in constants}
+        if kinds == {"boolean"}:
+            known = {"true": True, "false": False}
+        elif kinds and not known and "string" not in kinds:
+            known = {word: int(word) for word in wishes.words.values() if re.fullmatch(r"-?\d+", word)}
+        return {s: known.get(word, word) for s, word in wishes.words.items() if not known or word in known}
 
     def _with_words_of(self, view: View, status: Pointer) -> View:
         """A view whose words are those of another field."""

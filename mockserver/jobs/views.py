@@ -236,7 +236,7 @@ def _role(
 
 
 def _id_rank(vocabulary: Vocabulary, member: Member, rank: int | None, wanted: Sequence[str]) -> int | None:
-    """How well a member suits as the id: as a parameter that leads to the job is called, by a known name, by its end."""
+    """How well a member suits as the id: by the name of a parameter that leads to the job, a known name, its end."""
     if plain(member.name) in wanted:
         return wanted.index(plain(member.name)) - len(wanted)
     if rank is None and len(member.pointer) == 1 and vocabulary.ends_like("id", member.name):
