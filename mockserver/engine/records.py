@@ -335,7 +335,8 @@ class RecordAnswer:
             holder = _dig(out, way[:depth])
             if not isinstance(holder, dict):
                 break
-            for name in holder:
+            declared = self._shape_at(self._schema, way[:depth]).properties
+            for name in dict.fromkeys((*holder, *declared)):
                 if depth < len(way) and name == way[depth]:
                     continue
                 role = next((r for r in facts if self._vocabulary.rank("paging", r, name) is not None), None)
