@@ -38,7 +38,7 @@ def _otherwise(conclusion: Conclusion) -> str:
     """The line of `x-job` as one piece of YAML (`x-job: {resources: {video: {create: makeVideo}}}`)."""
     place, _, value = conclusion.declare.partition(": ")
     steps = place.split(".")
-    text = value if value == "…" else _scalar(value)
+    text = value if value == "…" or value.startswith("{create: ") else _scalar(value)
     for step in reversed(steps[1:]):
         text = f"{{{_scalar(step)}: {text}}}"
     return f"{steps[0]}: {text}"

@@ -9,19 +9,22 @@ The exit code is 1 if any answer was invalid, any was a 5xx, or any document cou
 import argparse
 import contextlib
 import io
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import threading
-import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx2
+import orjson
 import uvicorn
 
 from mockserver.clock import FrozenClock
@@ -40,6 +43,7 @@ LONG = 1_000_000.0  # seconds; every job has ended by then
 KEY = "sk-survey-0123456789"
 MAX_CREATES = 3  # of one kind that are tried
 MAX_OTHERS = 400  # operations of one document that are called besides
+OWN_HEADERS = {"content-type", "accept", "authorization"}  # which the client sets
 
 
 @dataclass
@@ -60,20 +64,18 @@ class Survey:
     """One document under way."""
 
     def __init__(self, path: Path) -> None:
-        self.outcome = Outcome(path.name)
+        self.outcome = Outcome(name_of(path))
         self.provider = load(str(path), needs_job=False).provider
         self.contract = self.provider.contract
         self.document: Document = self.contract.document
         self.clock = FrozenClock(START)
         self.site = ""
+        self.client = httpx2.Client(timeout=30, headers=self.headers())
         self.validators: dict[int, Validator] = {}
 
     def run(self) -> None:
         """Drive every kind, then call what else there is."""
-        with (
-            served(self.provider, self.clock) as self.site,
-            httpx2.Client(timeout=30, headers=self.headers()) as self.client,
-        ):
+        with served(self.provider, self.clock) as self.site, self.client:
             for resource in self.contract.resources:
                 self.outcome.kinds.append(resource.name)
                 before = len(self.outcome.problems)
@@ -114,7 +116,9 @@ class Survey:
             return
         seen: list[Any] = []
         for turn in range(200):
-            word = self.poll(resource, retrieve, id, where)
+            response, word = self.poll(retrieve, id, where)
+            if response is not None and retrieve.ended and retrieve.ended.status == str(response.status_code):
+                break
             if word is not None and (not seen or seen[-1] != word):
                 seen.append(word)
             if word == resource.words.get(end) and (len(set(map(str, seen))) > 1 or turn > 120):
@@ -157,13 +161,14 @@ class Survey:
         parts = urlsplit(link)
         return parts.query.rpartition("=")[2] if parts.query else parts.path.rstrip("/").rpartition("/")[2]
 
-    def poll(self, resource: JobResource, retrieve: JobOperation, id: str, where: str) -> Any:
+    def poll(self, retrieve: JobOperation, id: str, where: str) -> tuple[httpx2.Response | None, Any]:
+        """An answer about a job, and the word of its status."""
         response = self.call(where, retrieve.operation, self.naming(retrieve, id), expect=(200, 201, 202, 203))
         if response is None or retrieve.view is None or not is_json(response.headers.get("content-type", "")):
-            return None
+            return response, None
         if "status" not in retrieve.view.fields:
-            return None
-        return dig(response.json(), (*retrieve.view.pointer, *retrieve.view.fields["status"][0]))
+            return response, None
+        return response, dig(response.json(), (*retrieve.view.pointer, *retrieve.view.fields["status"][0]))
 
     def results(self, resource: JobResource, id: str, where: str, end: State) -> None:
         for part in resource.operations:
@@ -173,10 +178,8 @@ class Survey:
         retrieve = resource.first(Action.RETRIEVE)
         if end is State.SUCCEEDED and retrieve is not None:
             response = self.call(where, retrieve.operation, self.naming(retrieve, id), expect=(200, 201, 202))
-            links = (
-                set(re.findall(rf'"({re.escape(self.site)}[^"]+)"', response.text)) if response is not None else set()
-            )
-            for link in [link for link in links if "/__mockserver/assets/" in link][:3]:
+            text = response.text if response is not None else ""
+            for link in sorted(set(re.findall(rf'"({re.escape(self.site)}/__mockserver/assets/[^"]+)"', text)))[:3]:
                 got = self.client.get(link)
                 if got.status_code != 200 or len(got.content) < 100:
                     self.problem(f"{resource.name}: its result {link} answers {got.status_code}")
@@ -185,9 +188,9 @@ class Survey:
         for part in [p for p in resource.operations if p.action is Action.LIST][:2]:
             id = self.begin(resource, create, "good")
             response = self.call("good", part.operation, {}, expect=(200,))
-            if response is not None and id is not None and part.view is not None and "id" in part.view.fields:
-                if f"{id}" not in response.text:
-                    self.problem(f"{part.operation.name}: does not list {id}: {response.text[:150]}")
+            tells = part.view is not None and "id" in part.view.fields
+            if response is not None and id is not None and tells and id not in response.text:
+                self.problem(f"{part.operation.name}: does not list {id}: {response.text[:150]}")
 
     def cancels(self, resource: JobResource, create: JobOperation, retrieve: JobOperation) -> None:
         cancel = resource.first(Action.CANCEL)
@@ -197,11 +200,10 @@ class Survey:
         if id is None or State.CANCELLED not in resource.words:
             return
         self.call("good", cancel.operation, self.naming(cancel, id), expect=(200, 201, 202, 204))
-        word = self.poll(resource, retrieve, id, "good")
+        _, word = self.poll(retrieve, id, "good")
         if retrieve.ended is None and word != resource.words[State.CANCELLED]:
-            self.problem(
-                f"{cancel.operation.name}: the status is then {word!r}, expected {resource.words[State.CANCELLED]!r}"
-            )
+            wanted = resource.words[State.CANCELLED]
+            self.problem(f"{cancel.operation.name}: the status is then {word!r}, expected {wanted!r}")
 
     def deletes(self, resource: JobResource, create: JobOperation, retrieve: JobOperation) -> None:
         delete = resource.first(Action.DELETE)
@@ -216,13 +218,24 @@ class Survey:
 
     # -- one request --------------------------------------------------------------------------------
 
-    @staticmethod
-    def naming(part: JobOperation, id: str) -> dict[str, Any]:
+    def naming(self, part: JobOperation, id: str) -> dict[str, Any]:
         """Where a request names the job; of a resource name only what the path does not say already."""
         place = part.id_place
+        if place and place.place == "body":
+            return {f"body:{place.pointer[0]}": (self.typed(part, place.pointer, id), place.pointer[1:])}
         if place and place.place == "path" and f"/{id.rpartition('/')[0]}/{{" in part.operation.path:
             id = id.rpartition("/")[2]
         return {f"{place.place}:{place.pointer[0]}": (id, place.pointer[1:])} if place else {}
+
+    def typed(self, part: JobOperation, pointer: tuple[str, ...], id: str) -> str | int:
+        """An id as a body's schema wants it: a text or a number."""
+        for media in part.operation.body.values():
+            node = media.get("schema")
+            for token in pointer:
+                node = union_of(self.document, node).properties.get(token)
+            types = union_of(self.document, node).types
+            return int(id) if types and "string" not in types and id.isdecimal() else id
+        return id
 
     def call(self, where: str, operation: Operation, named: dict[str, Any], expect: tuple[int, ...]) -> Any:
         """Send a valid request; None if the answer is not as expected, which is then told."""
@@ -240,9 +253,11 @@ class Survey:
         return response
 
     def request(self, where: str, operation: Operation, named: dict[str, Any]) -> httpx2.Request:
-        path, query, headers = operation.path.partition("?")[0], [], {}
-        if "?" in operation.path:
-            query += [tuple(pair.split("=", 1)) for pair in operation.path.partition("?")[2].split("&") if "=" in pair]
+        path, _, fixed = operation.path.partition("?")
+        query: list[tuple[str, str | int | float | bool | None]] = [
+            (name, value) for name, equals, value in (pair.partition("=") for pair in fixed.split("&")) if equals
+        ]
+        headers: dict[str, str] = {}
         for parameter in operation.parameters:
             wanted, _ = named.get(f"{parameter.place}:{parameter.name}", (None, ()))
             if wanted is None and not parameter.required:
@@ -250,25 +265,14 @@ class Survey:
             value = wanted if wanted is not None else self.value_of(parameter.schema, parameter.raw, parameter.name)
             if self.contract.vocabulary.rank("paging", "limit", parameter.name) is not None and value == 0:
                 value = 20
-            text = (
-                ",".join(map(str, value))
-                if isinstance(value, list)
-                else str(value).lower()
-                if isinstance(value, bool)
-                else str(value)
-            )
+            text = as_text(value)
             if parameter.place == "path":
-                safe = "/" if "/" in text and wanted is not None else ""
-                path = re.sub(
-                    r"\{[+/]?" + re.escape(parameter.name) + r"(=[^}]*)?\}", lambda _: quote(text, safe), path
-                )  # noqa: B023
+                safe = "/" if wanted is not None else ""
+                spot = re.compile(r"\{[+/]?" + re.escape(parameter.name) + r"(=[^}]*)?\}")
+                path = spot.sub(quote(text, safe).replace("\\", r"\\"), path)
             elif parameter.place == "query":
                 query.append((parameter.name, text))
-            elif parameter.place == "header" and parameter.name.lower() not in (
-                "content-type",
-                "accept",
-                "authorization",
-            ):
+            elif parameter.place == "header" and parameter.name.lower() not in OWN_HEADERS:
                 headers[parameter.name] = text
         for scheme in ((self.document.root.get("components") or {}).get("securitySchemes") or {}).values():
             if isinstance(scheme, dict) and scheme.get("type") == "apiKey" and scheme.get("in") == "query":
@@ -322,8 +326,6 @@ class Survey:
         shape = union_of(self.document, schema or {})
         if shape.get("format") == "binary" or shape.get("contentMediaType"):
             return ("file.bin", b"\x00" * 64, "application/octet-stream")
-        import orjson
-
         return (None, value if isinstance(value, str) else orjson.dumps(value).decode())
 
     def judge(self, operation: Operation, response: httpx2.Response) -> None:
@@ -352,6 +354,13 @@ class Survey:
             self.outcome.problems.append(text)
 
 
+def as_text(value: Any) -> str:
+    """A value as a parameter is written."""
+    if isinstance(value, list):
+        return ",".join(map(as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def dig(value: Any, pointer: tuple[str, ...]) -> Any:
     for token in pointer:
         if token == "*":
@@ -369,11 +378,10 @@ def served(provider: Provider, clock: FrozenClock) -> Iterator[str]:
     bad = replace(provider, contract=replace(contract, resources=failing))
     app = build_app({"good": provider, "bad": bad}, Settings(), clock)
     sock = open_socket("127.0.0.1", 0)
+    sock.listen()  # from here on the system keeps what connects until the server takes it
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
@@ -384,8 +392,8 @@ def served(provider: Provider, clock: FrozenClock) -> Iterator[str]:
 def time_to_start(path: Path, cache: str) -> float:
     """Seconds from the command to the line that says that requests are answered."""
     command = [sys.executable, "-m", "mockserver", "serve", str(path), "--port", "0"]
-    environment = {**__import__("os").environ, "XDG_CACHE_HOME": cache}
-    began = time.perf_counter()
+    environment = {**os.environ, "XDG_CACHE_HOME": cache}
+    began = perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     ) as process:
@@ -393,10 +401,23 @@ def time_to_start(path: Path, cache: str) -> float:
         for line in process.stdout:
             if line.startswith("seed "):
                 break
-        took = time.perf_counter() - began
+        took = perf_counter() - began
         process.terminate()
         process.communicate()
     return took
+
+
+def name_of(path: Path) -> str:
+    """What a document is called: a folder's name for the document of a folder."""
+    return path.parent.name if path.stem == "openapi" else path.name
+
+
+def documents_in(place: Path) -> list[Path]:
+    """The documents of a folder, with those of its folders that are called openapi; or the one document itself."""
+    if not place.is_dir():
+        return [place]
+    files = [*place.glob("*.*"), *place.glob("*/openapi.*")]
+    return sorted(path for path in files if path.suffix in (".yaml", ".yml", ".json"))
 
 
 def survey(path: Path, timed: bool) -> Outcome:
@@ -408,14 +429,11 @@ def survey(path: Path, timed: bool) -> Outcome:
             under_way.run()
         outcome = under_way.outcome
     except MockserverError as error:
-        outcome = Outcome(path.name, problems=[str(error)])
+        outcome = Outcome(name_of(path), problems=[str(error)])
     except Exception as error:  # the survey goes on with the next document
-        outcome = Outcome(
-            path.name,
-            problems=[
-                f"the survey itself failed: {error!r} at {error.__traceback__.tb_next.tb_lineno if error.__traceback__ and error.__traceback__.tb_next else 0}"
-            ],
-        )
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"the survey itself failed: {error!r} at {Path(last.filename).name}:{last.lineno}"
+        outcome = Outcome(name_of(path), problems=[text])
     if "Traceback" in complaints.getvalue():
         outcome.problems.append(f"a traceback: {complaints.getvalue()[-300:]}")
     if timed:
@@ -430,8 +448,7 @@ def main() -> int:
     parser.add_argument("folder", nargs="+", type=Path, help="folders of documents, or documents")
     parser.add_argument("--no-times", action="store_true", help="do not measure how long a start takes")
     arguments = parser.parse_args()
-    paths = [p for f in arguments.folder for p in (sorted(f.glob("*.*")) if f.is_dir() else [f])]
-    paths = [p for p in paths if p.suffix in (".yaml", ".yml", ".json")]
+    paths = [path for folder in arguments.folder for path in documents_in(folder)]
     outcomes = []
     for path in paths:
         outcome = survey(path, not arguments.no_times)

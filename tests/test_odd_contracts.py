@@ -422,11 +422,20 @@ def test_a_pattern_that_nobody_can_compile_is_refused_at_load(bench: Bench) -> N
         bench.serve(a_document(jobs(query={"label": {**TEXT, "pattern": "["}})))
 
 
-def test_an_unknown_security_scheme_is_refused_at_load(bench: Bench) -> None:
-    with pytest.raises(DocumentError, match="'oauth'"):
-        bench.serve(a_document(jobs(), components=SCHEMES, security=[{"oauth": []}]))
-    with pytest.raises(DocumentError, match="'oauth'"):
-        bench.serve(a_document(jobs(security=[{"oauth": []}])))
+def test_an_unknown_security_scheme_is_read_as_the_only_one_there_is(bench: Bench) -> None:
+    service = bench.serve(a_document(jobs(), components=SCHEMES, security=[{"oauth": []}]))
+    notes = service.provider.contract.document.notes
+    assert any("the security scheme 'oauth', which" in note and "the only one there is" in note for note in notes)
+    service.client.headers.pop("authorization", None)
+    refused = service.post("/jobs", json={"prompt": "a cat"})
+    assert refused.status_code == 401, "that scheme is asked for"
+
+
+def test_an_unknown_security_scheme_is_none_where_there_is_no_other(bench: Bench) -> None:
+    service = bench.serve(a_document(jobs(security=[{"oauth": []}])))
+    assert any("'oauth'" in note and "no key is asked for" in note for note in service.provider.contract.document.notes)
+    service.client.headers.pop("authorization", None)
+    assert service.post("/jobs", json={"prompt": "a cat"}).status_code < 300
 
 
 @pytest.mark.parametrize("media", [FORM, MULTIPART])

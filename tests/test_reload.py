@@ -179,12 +179,6 @@ def test_what_cannot_be_served_is_said_at_start(tmp_path: Path, is_large: bool) 
     root["paths"]["/other"] = {"get": {"parameters": [broken], "responses": {"200": {}}}}
     path = tmp_path / "api.json"
     put(path, root)
-    if not is_large:
-        command = [sys.executable, "-m", "mockserver", "serve", str(path), "--port", "0"]
-        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert told.returncode == 2
-        assert "GET /other cannot be served" in told.stderr
-        return
     for _ in range(2):  # the second time it is known
         with serving(tmp_path, str(path)) as served:
             line = served.said(served.err, lambda line: "cannot be served" in line)
@@ -194,3 +188,15 @@ def test_what_cannot_be_served_is_said_at_start(tmp_path: Path, is_large: bool) 
             assert status == 500
             assert "GET /other cannot be served by the simulator" in json.dumps(body)
             assert "Traceback" not in json.dumps(body)
+
+
+def test_a_job_that_cannot_be_served_refuses_the_document(tmp_path: Path) -> None:
+    root = jobs()
+    broken = {"name": "q", "in": "query", "schema": {**TEXT, "pattern": "("}}
+    root["paths"]["/jobs"]["post"]["parameters"] = [broken]
+    path = tmp_path / "api.json"
+    put(path, root)
+    command = [sys.executable, "-m", "mockserver", "serve", str(path), "--port", "0"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert told.returncode == 2
+    assert "POST /jobs cannot be served" in told.stderr

@@ -1,5 +1,6 @@
 """Operations that are no part of a job: examples, samples, preferences, media types, headers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from in_process import Service, start
 
 from mockserver.engine.preferences import Preferences, read_preferences
 from mockserver.errors import DocumentError
-from mockserver.loading.providers import load_provider
+from mockserver.loading.providers import load
 
 SHOP = str(Path(__file__).parent / "documents" / "shop.yaml")
 
@@ -179,5 +180,25 @@ def test_a_schema_that_cannot_be_satisfied_is_said_at_the_start(tmp_path: Path) 
     text = Path(SHOP).read_text().replace("minimum: -60, maximum: 60", "minimum: 60, maximum: -60")
     path = tmp_path / "shop.yaml"
     path.write_text(text)
-    with pytest.raises(DocumentError, match=r"GET /weather cannot be served: answer 200: .*/degrees"):
-        load_provider(str(path))
+    loaded = load(str(path))
+    [problem] = loaded.problems or ()
+    assert re.search(r"GET /weather cannot be served: answer 200: .*/degrees", problem.text)
+    assert not problem.fatal, "it is no part of a job: the rest is served"
+    service = start(loaded.provider)
+    assert service.get("/weather", params={"city": "Oslo"}).status_code == 500
+    assert service.post("/jobs", json={"prompt": "a cat"}).status_code == 200
+
+
+def test_a_job_that_cannot_be_answered_refuses_the_document(tmp_path: Path) -> None:
+    text = (
+        Path(SHOP)
+        .read_text()
+        .replace(
+            "schema: {type: object, properties: {prompt: {type: string}}}",
+            "schema: {type: object, properties: {prompt: {type: string, pattern: '('}}}",
+        )
+    )
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    with pytest.raises(DocumentError, match="POST /jobs cannot be served"):
+        load(str(path))

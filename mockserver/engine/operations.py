@@ -13,9 +13,9 @@ from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
 from mockserver.engine.invented import InventedJobs, naming_parameters
-from mockserver.engine.paging import Paging
+from mockserver.engine.paging import Paging, page_headers
 from mockserver.engine.preferences import read_preferences
-from mockserver.engine.records import InventedRecords, Records, compile_record_act
+from mockserver.engine.records import InventedRecords, PageOfRecords, Records, compile_record_act
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import Media, ResultFacts
@@ -236,12 +236,19 @@ def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperat
 def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     paging = Paging(context.contract.document, context.contract.vocabulary, part.operation, context.lenient)
     answer = _Answer(context, resource, part)
+    headers = page_headers(context.contract.vocabulary, part.answer)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        page = paging.page(context.store, owner, resource.name, given.query)
-        return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), [])
+        page = paging.page(context.store, owner, resource.name, given.query, _address(request))
+        told = [(name, value.encode()) for name, tell in headers if (value := tell(page))]
+        return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), told)
 
     return act
+
+
+def _address(request: Request) -> str:
+    """The absolute URL of a request."""
+    return f"{request.site}{request.path}{'?' if request.query else ''}{request.query}"
 
 
 def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
@@ -347,9 +354,16 @@ def _about_records(context: Context, collection: Collection, part: RecordOperati
         context.contract, collection, part, stateless, context.records, context.random, context.clock.now,
         InventedRecords(f"{context.seed}/records", context.start) if context.lenient else None,
     )  # fmt: skip
+    headers = page_headers(context.contract.vocabulary, part.operation.success())
+    of_pages = {name for name, _ in headers}
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        value = None if stateless.streams(given.body) else work(owner, given)
+        value = None if stateless.streams(given.body) else work(owner, given, _address(request))
+        if isinstance(value, PageOfRecords):
+            told = [(name, text.encode()) for name, tell in headers if (text := tell(value.page))]
+            response = stateless.respond_with(value.body)
+            kept = [header for header in response.headers if header[0] not in of_pages]
+            return response._replace(headers=[*kept, *told])
         return stateless.respond(request, given.body) if value is None else stateless.respond_with(value)
 
     return act

@@ -29,6 +29,7 @@ HOPELESS = 1000  # errors of one answer: a schema that must hold itself; mending
 MAX_DEPTH = 8  # of branches inside branches
 NOW = 1_790_000_000.0  # any instant
 SITE = "http://127.0.0.1:4747"
+_PAGE = Page([], 40, 1, 20, True, "2", "", "page", f"{SITE}/jobs")  # one after which there are more
 
 # What is done with a field in some states: 0 gives a sample, 1 leaves it out (or makes it null).
 Mends = Mapping[Pointer, Mapping[State, int]]
@@ -89,7 +90,7 @@ def _rendered(
     source = "source" if part.links_source and part.action is Action.FOLLOW_UP else None
     job = Job(id_maker(resource.id_format)(Random(0)), resource.name, "owner", inputs, _timeline(state), source)
     if part.action is Action.LIST:
-        for page in (Page([], 0, 1, 20, False), Page([job], 1, 1, 20, False), Page([job, job], 40, 1, 20, True)):
+        for page in (Page([], 0, 1, 20, False), Page([job], 1, 1, 20, False), _PAGE._replace(jobs=[job, job])):
             yield _plain(field, Scene(None, NOW, SITE, b"req_0", page))
     else:
         yield _plain(field, Scene(job, NOW, SITE, b"req_0"))

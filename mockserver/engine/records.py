@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from mockserver.engine.conversion import as_type, converter, instant_writer
 from mockserver.engine.invented import chosen_fields, usual_request
-from mockserver.engine.paging import Page, Paging
+from mockserver.engine.paging import Page, Paging, wants_url
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.sampling import Sampler
 from mockserver.engine.security import ANYONE
@@ -152,6 +152,7 @@ class RecordAnswer:
         self._document = contract.document
         self._part = part
         self._pointer = part.pointer
+        self._schema: Any = {}
         self._whole = stateless.base()
         self._accepts: Callable[[Any], bool] = lambda value: True
         self._is_valid: Callable[[Any], bool] = self._accepts
@@ -163,7 +164,8 @@ class RecordAnswer:
         if media is None or "schema" not in media[1] or part.pointer is None:
             self._pointer = None
         else:
-            validator = Validator(contract.document, media[1]["schema"], "response")
+            self._schema = media[1]["schema"]
+            validator = Validator(contract.document, self._schema, "response")
             self._is_valid = validator.is_valid
             self._accepts = partial(_but_for, part.id_field, validator) if any_ids else validator.is_valid
             self._shape = self._shape_at(media[1]["schema"], part.pointer)
@@ -196,6 +198,14 @@ class RecordAnswer:
         """Whether it shows all of a record, not just that it was deleted."""
         said = (self._vocabulary.rank("envelope", "deleted", name) is not None for name in self._shape.properties)
         return self.holds_record and not any(said)
+
+    def _onward(self, pointer: Pointer, value: str | None, url: str | None) -> str | int | None:
+        """What a field that leads to another page says: its URL, or a text or a number to ask for it."""
+        shape = self._shape_at(self._schema, pointer)
+        kinds = {kind for form in (shape, *shape.branches) for kind in form.types}
+        if "string" not in kinds and "integer" in kinds:
+            return int(value) if value is not None and value.isdecimal() else None
+        return url if wants_url(self._vocabulary, pointer[-1], shape) else value
 
     def _shape_at(self, schema: Any, pointer: Pointer) -> Shape:
         shape = shape_of(self._document, schema)
@@ -314,28 +324,41 @@ class RecordAnswer:
             "last id": page.last_id,
             "has more": page.has_more,
             "next": page.next,
+            "previous": page.previous,
             "total": page.total,
             "pages": page.pages,
             "page number": page.number,
             "page size": page.size,
         }
+        urls = {"next": page.next_url, "previous": page.previous_url}
         for depth in range(len(way) + 1):  # round the list, level by level
             holder = _dig(out, way[:depth])
             if not isinstance(holder, dict):
                 break
-            for name in holder:
+            declared = self._shape_at(self._schema, way[:depth]).properties
+            for name in dict.fromkeys((*holder, *declared)):
                 if depth < len(way) and name == way[depth]:
                     continue
                 role = next((r for r in facts if self._vocabulary.rank("paging", r, name) is not None), None)
                 if role is None:
                     continue
-                changed = _put(out, way[:depth], {**_dig(out, way[:depth]), name: facts[role]})
+                fact = facts[role]
+                if role in urls:
+                    fact = self._onward((*way[:depth], name), fact, urls[role])
+                changed = _put(out, way[:depth], {**_dig(out, way[:depth]), name: fact})
                 less = {key: value for key, value in _dig(out, way[:depth]).items() if key != name}
-                for candidate in (changed, _put(out, way[:depth], less)) if facts[role] is None else (changed,):
+                for candidate in (changed, _put(out, way[:depth], less)) if fact is None else (changed,):
                     if self._accepts(candidate):
                         out = candidate
                         break
         return out if self._accepts(out) else self._whole
+
+
+class PageOfRecords(NamedTuple):
+    """The answer of a list with the page that it shows."""
+
+    body: Any
+    page: Page
 
 
 def compile_record_act(
@@ -347,8 +370,8 @@ def compile_record_act(
     random_of: Callable[[str], Random],
     now: Callable[[], float],
     invented: InventedRecords | None = None,
-) -> Callable[[str, Inputs], Any]:
-    """What an operation does to records: a function of owner and inputs that gives the answer's JSON value.
+) -> Callable[[str, Inputs, str], Any]:
+    """What an operation does to records: a function of owner, inputs and address that gives the answer's JSON value.
 
     It gives None where the answer holds no JSON. Raises Refusal.
     """
@@ -384,7 +407,7 @@ def compile_record_act(
         make_id = _ids(contract, collection, answer)
         id_names = _settable_ids(contract, part)
 
-        def create(owner: str, given: Inputs) -> Any:
+        def create(owner: str, given: Inputs, address: str) -> Any:
             place, random, at = place_of(given), random_of(owner), now()
             fields = _kept(given.body)
             chosen = next((fields[name] for name in id_names if isinstance(fields.get(name), (str, int))), None)
@@ -415,16 +438,18 @@ def compile_record_act(
     if part.action is RecordAction.LIST:
         paging = Paging(contract.document, contract.vocabulary, part.operation, invented is not None)
 
-        def listed(owner: str, given: Inputs) -> Any:
+        def listed(owner: str, given: Inputs, address: str) -> Any:
             shelf = _Listed(records.shelf(place_of(given), owner))
-            return answer.page(paging.page(shelf, owner, kind, given.query), parents_of(given))
+            page = paging.page(shelf, owner, kind, given.query, address)
+            body = answer.page(page, parents_of(given))
+            return None if body is None else PageOfRecords(body, page)
 
         return listed
 
     if part.action is RecordAction.UPDATE:
         replaced = _body_fields(contract, part) if part.operation.method == "PUT" else frozenset()
 
-        def update(owner: str, given: Inputs) -> Any:
+        def update(owner: str, given: Inputs, address: str) -> Any:
             record = owned(owner, given)
             ids = {plain(part.id_field), *(plain(n) for n in (part.id_place.pointer if part.id_place else ()))}
             changes = {name: value for name, value in _kept(given.body).items() if plain(name) not in ids}
@@ -438,7 +463,7 @@ def compile_record_act(
 
     if part.action is RecordAction.DELETE:
 
-        def delete(owner: str, given: Inputs) -> Any:
+        def delete(owner: str, given: Inputs, address: str) -> Any:
             record = owned(owner, given)
             value = shown(record, given) if answer.is_full else answer.deleted(record.id)
             if records.find(place_of(given), owner, record.id) is record:
@@ -446,7 +471,7 @@ def compile_record_act(
             return value
 
         return delete
-    return lambda owner, given: shown(owned(owner, given), given)
+    return lambda owner, given, address: shown(owned(owner, given), given)
 
 
 def _but_for(field: str, validator: Validator, value: Any) -> bool:

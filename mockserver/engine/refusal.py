@@ -269,7 +269,8 @@ class _Template:
 
 
 _SAMPLE: dict[str, Any] = {
-    "message": "Invalid value.", "param": "x", "field": "x", "code": "invalid", "place": "body", "found": "1", "id": "x",
+    "message": "Invalid value.", "param": "x", "field": "x", "code": "invalid", "place": "body", "found": "1",
+    "id": "x",
     "kind": "invalid_request", "now_ms": 1, "request_id": "req_0", "violations": [],
     "each": [{"message": "Invalid value.", "param": "x", "field": "x", "place": "body", "code": "invalid"}],
 }  # fmt: skip

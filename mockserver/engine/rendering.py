@@ -19,6 +19,7 @@ from mockserver.engine.fields import (
     only_in,
     or_absent,
 )
+from mockserver.engine.paging import Page, wants_url
 from mockserver.engine.proving import Mends, proved
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import Sampler, sample
@@ -27,7 +28,7 @@ from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
-from mockserver.jobs.vocabulary import plain
+from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.schema import Shape, Validator, forms_of, shape_of
 
 MAX_CREATES = 4  # of one kind whose requests are tried on its answers
@@ -291,16 +292,23 @@ class _Compiler:
             "first id": lambda s: s.page.first_id,
             "last id": lambda s: s.page.last_id,
             "has more": lambda s: s.page.has_more,
-            "next": lambda s: s.page.next,
+            "next": _onward(self.vocabulary, name, shape, lambda p: p.next, lambda p: p.next_url),
+            "previous": _onward(self.vocabulary, name, shape, lambda p: p.previous, lambda p: p.previous_url),
             "total": lambda s: s.page.total,
             "pages": lambda s: s.page.pages,
             "page number": lambda s: s.page.number,
             "page size": lambda s: s.page.size,
         }
-        if self.action is Action.LIST and shape.types:
+        if self.action is Action.LIST and shape.is_object and self._tells_of_pages(shape):
+            inner = {n: shape_of(self.document, sub) for n, sub in shape.properties.items()}
+            fields = {n: self._surrounding(n, s, (*pointer, n), n in shape.required) for n, s in inner.items()}
+            return object_field([(n, field) for n, field in fields.items() if field])
+        if self.action is Action.LIST and _types(shape):
             for role, field in paging.items():
                 if self.vocabulary.rank("paging", role, name) is not None and _fits_paging(role, shape):
-                    spare = constant("" if "string" in shape.types else 0) if required and not shape.nullable else None
+                    spare = (
+                        constant("" if "string" in _types(shape) else 0) if required and not shape.nullable else None
+                    )
                     return or_absent(field, shape.nullable, spare)
         if self.vocabulary.rank("envelope", "request id", name) is not None:
             return lambda scene: scene.request_id.decode()
@@ -312,6 +320,12 @@ class _Compiler:
         if example is not MISSING and not shape.is_object and not shape.is_array:
             return constant(example)
         return self._leftover(shape, required)
+
+    def _tells_of_pages(self, shape: Shape) -> bool:
+        roles = self.vocabulary.ranks["paging"]
+        return any(
+            self.vocabulary.rank("paging", role, name) is not None for role in roles for name in shape.properties
+        )
 
     # -- the job ------------------------------------------------------------------------------------
 
@@ -625,8 +639,34 @@ class _Compiler:
 
 
 def _fits_paging(role: str, shape: Shape) -> bool:
-    wanted = {"has more": "boolean", "first id": "string", "last id": "string", "next": "string"}.get(role)
-    return wanted in shape.types if wanted else bool({"integer", "number"} & set(shape.types))
+    types = set(_types(shape))
+    if role in ("next", "previous"):
+        return bool({"string", "integer"} & types)
+    wanted = {"has more": "boolean", "first id": "string", "last id": "string"}.get(role)
+    return wanted in types if wanted else bool({"integer", "number"} & types)
+
+
+def _types(shape: Shape) -> tuple[str, ...]:
+    """The types of a schema, or of its branches."""
+    return tuple(shape.types) or tuple(kind for branch in shape.branches for kind in branch.types)
+
+
+def _onward(
+    vocabulary: Vocabulary, name: str, shape: Shape,
+    value: Callable[[Page], str | None], url: Callable[[Page], str | None],
+) -> Field:  # fmt: skip
+    """A field that leads to another page: by the value of a parameter, or by its whole URL."""
+    as_number = "string" not in _types(shape)
+    told = url if not as_number and wants_url(vocabulary, name, shape) else value
+
+    def field(scene: Scene) -> Any:
+        assert scene.page is not None
+        found = told(scene.page)
+        if as_number and found is not None:
+            return int(found) if found.isdecimal() else None
+        return found
+
+    return field
 
 
 def _same_place(declared: Pointer, pointer: Pointer) -> bool:

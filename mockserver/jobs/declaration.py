@@ -197,7 +197,7 @@ def _states(value: Any, where: str) -> frozenset[State]:
 
 
 def _pointers(value: Any, where: str) -> tuple[Pointer, ...]:
-    return tuple(_pointer(v, where) for v in (value if isinstance(value, list) else [value]))
+    return tuple(dict.fromkeys(_pointer(v, where) for v in (value if isinstance(value, list) else [value])))
 
 
 def _pointer(value: Any, where: str) -> Pointer:

@@ -25,9 +25,19 @@ from mockserver.jobs.flow import (
 from mockserver.jobs.identity import fits, format_of
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.profile import Profile, read_profile
-from mockserver.jobs.resource import Action, Conclusion, Contract, IdPlace, JobOperation, JobResource, Pointer, View
+from mockserver.jobs.resource import (
+    SURE,
+    Action,
+    Conclusion,
+    Contract,
+    IdPlace,
+    JobOperation,
+    JobResource,
+    Pointer,
+    View,
+)
 from mockserver.jobs.statuses import Words, read_words, usual_words
-from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view
+from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view, view_at
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation, is_json
 from mockserver.openapi.schema import shape_of, union_of
@@ -45,7 +55,10 @@ def read_contract(
     *,
     needs_job: bool = True,
 ) -> Contract:
-    """The contract of a document. Raises NoJobError if it needs a job and has none, DeclarationError for a wrong `x-job`."""
+    """The contract of a document.
+
+    Raises NoJobError if it needs a job and has none, DeclarationError for a wrong `x-job`.
+    """
     reading = _Reading(document, vocabulary, declaration, profiles)
     try:
         resources = reading.resources()
@@ -237,13 +250,23 @@ class _Reading:
         kinds: dict[str, list[tuple[Operation, Flow, tuple[tuple[str, float], ...]]]] = {}
         places: dict[str, IdPlace] = {}
         lone: list[Teller] = []
+        bound = {
+            w.operations[Action.CREATE]: w.operations[Action.RETRIEVE]
+            for w in self.declaration.resources.values()
+            if Action.CREATE in w.operations and Action.RETRIEVE in w.operations
+        }
         for teller in self._tellers(readers):
             flows = self._flows(teller, readers)
+            its_own = bound.get(teller.operation.id) or bound.get(teller.operation.name)
+            if its_own:
+                flows = [flow for flow in flows if its_own in (flow[1].operation.id, flow[1].operation.name)]
+                if not flows:
+                    continue
             if not flows:
                 lone.append(teller)
                 continue
             score, reader, flow = flows[0]
-            others = tuple((r.operation.id, _share(s)) for s, r, _ in flows[1:4] if s > score - 3)
+            others = tuple((r.operation.id, _share(f.score)) for s, r, f in flows[1:4] if s > score - 3)
             kinds.setdefault(reader.operation.name, []).append((teller.operation, flow, others))
             places.setdefault(reader.operation.name, flow.place)
         orphans = [reader for reader in readers if reader.is_job and reader.operation.name not in kinds]
@@ -282,8 +305,8 @@ class _Reading:
             if operation.method == "GET" and self._creates_by_get(operation) and not named:
                 continue
             told = self._tell(operation)
-            if told.schema is None and not _media_types(operation) and not named:
-                told = self._undescribed(operation, places[0]) or told
+            if told.schema is None and not _media_types(operation) and places:
+                told = self._undescribed(operation, places[0], named) or told
             view = told.view
             lifelike = view is not None and "status" in view.fields
             if operation.method == "POST" and not lifelike and not named:
@@ -296,8 +319,8 @@ class _Reading:
         last = re.split("[/:.]", bare(operation.path))[-1]
         return "create" in pieces(last)
 
-    def _undescribed(self, operation: Operation, place: IdPlace) -> _Told | None:
-        """A usual job for an answer that is not described, where prose or the operation's name tells of a status."""
+    def _undescribed(self, operation: Operation, place: IdPlace, is_declared: bool) -> _Told | None:
+        """A usual job for an answer that is not described, where prose, a name or `x-job` tells of a status."""
         raw = operation.raw
         texts = [
             str(raw.get("description") or ""),
@@ -306,9 +329,8 @@ class _Reading:
         ]
         found = read_words(self.document, self.vocabulary, "status", {"type": "string"}, texts)
         named = (*pieces(operation.path), *pieces(operation.id), *pieces(texts[1]))
-        if found.sureness < LIFELIKE and not any(
-            self.vocabulary.rank("roles", "status", word) is not None for word in named
-        ):
+        says_so = any(self.vocabulary.rank("roles", "status", word) is not None for word in named)
+        if found.sureness < LIFELIKE and not says_so and not is_declared:
             return None
         words = usual_words(self.vocabulary, found) if found.sureness < LIFELIKE else found
         usual = self.vocabulary.usual_fields
@@ -501,7 +523,9 @@ class _Reading:
         score = 1.0 if is_declared else 0.3 + 0.7 * jobs.view.sureness
         if not is_declared and not jobs.creates:
             score = min(score, 0.4)
-        parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score)]
+        pair = f"{{create: …, retrieve: {_quoted(jobs.retrieve.id)}}}"
+        line = "" if jobs.creates else f"x-job.resources.{name}: {pair}"
+        parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score, (), line)]
         for operation in self.document.operations if wishes.operations or wishes.follow_ups else ():
             if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
@@ -570,6 +594,9 @@ class _Reading:
         for action, wanted in wishes.operations.items():
             self._named(wanted, f"{wishes.where}.{action.value}: {wanted!r}")
             if wanted in (operation.id, operation.name):
+                flows = [(flow, others) for made, flow, others in jobs.creates if made is operation]
+                if action is Action.CREATE and flows:
+                    return self._creating(operation, *flows[0], jobs, is_declared=True)
                 return self._place(jobs.name, self._made(operation, action, jobs), "declared")
         for wanted, how in wishes.follow_ups.items():
             self._named(wanted, f"{wishes.where}.follow-ups: {wanted!r}")
@@ -578,15 +605,22 @@ class _Reading:
         return None
 
     def _creating(
-        self, operation: Operation, flow: Flow, others: tuple[tuple[str, float], ...], jobs: _Jobs
-    ) -> JobOperation:
+        self, operation: Operation, flow: Flow, others: tuple[tuple[str, float], ...], jobs: _Jobs,
+        is_declared: bool = False,
+    ) -> JobOperation:  # fmt: skip
         """The part of an operation whose answer gives a job's id: a create, or a follow-up of an earlier job."""
         told = self._tell(operation)
-        sureness = _share(flow.score) - (0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0)
+        close = 0.3 if others and others[0][1] > _share(flow.score) - 0.1 else 0.0
+        sureness = max(round(_share(flow.score) - close, 2), 0.05)
         declare = f"x-job.resources.{jobs.name}.create: {operation.id}"
-        rivals = tuple((f"read by {id}", share) for id, share in others)
+        rivals = tuple((f"read by {id}", min(max(round(share - close, 2), 0.05), sureness)) for id, share in others)
+        if others:
+            pair = f"{{create: {_quoted(operation.id)}, retrieve: {_quoted(others[0][0])}}}"
+            declare = f"x-job.resources.{jobs.name}: {pair}"
         why = "; ".join(flow.why)
-        if self._starts_from_a_job(operation, jobs, told):
+        if is_declared:
+            sureness, rivals, why = 1.0, (), f"declared; {why}"
+        elif self._starts_from_a_job(operation, jobs, told):
             return self._place(jobs.name, self._follow_up(operation, jobs, FollowUpDeclaration()), why, sureness)
         part = self._part_of(operation, Action.CREATE, told, None)
         pointer = flow.id_field
@@ -599,14 +633,15 @@ class _Reading:
             or pointer[: len(part.view.pointer)] != part.view.pointer
             or len(pointer) <= len(part.view.pointer)
         ):
-            holder = pointer[:-1]
-            part = replace(part, view=View(holder, self._node_at(told.schema, holder), {"id": (pointer[-1:],)}, {}))
+            part = replace(part, view=self._view_at(told.schema, pointer[:-1]))
         assert part.view is not None
         inside = pointer[len(part.view.pointer) :]
         links = {plain(word) for word in self.vocabulary.ranks["roles"]["poll url"]}
         if inside and plain(inside[-1]) not in links:
-            fields = {
-                role: tuple(p for p in ps if p != inside) for role, ps in part.view.fields.items() if role != "id"
+            fields = {  # without those that hold the id
+                role: tuple(p for p in ps if inside[: len(p)] != p)
+                for role, ps in part.view.fields.items()
+                if role != "id"
             }
             kept = {role: ps for role, ps in fields.items() if ps}
             part = replace(part, view=replace(part.view, fields={"id": (inside,), **kept}))
@@ -727,7 +762,9 @@ class _Reading:
         words = set(map(str, view.words.values())) & set(map(str, jobs.view.words.values()))
         about = set(nouns_of(self.vocabulary, operation.path)) & set(nouns_of(self.vocabulary, jobs.retrieve.path))
         alike = same or (len(words) > 1 and view.sureness >= LIFELIKE)
-        near = any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
+        named = self._id_text(jobs, []).rpartition("/")[0]  # `operations` for `operations/{id}`
+        near = same and bool(named) and "{" not in named and path.endswith("/" + named)
+        near = near or any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
         if "{" in path and any(jobs.names(place) for place in self._places(operation)):
             return False
         whole = self._tell(operation).view  # a job with others in it is no list
@@ -857,7 +894,7 @@ class _Reading:
         return self._with_end(found, good)
 
     def _with_end(self, told: _Told, good: list[Answer]) -> _Told:
-        """What is told where one status (202) answers for an unfinished job, and another, without a status, for its result."""
+        """What is told where 202 answers for an unfinished job, and another one, without a status, for its result."""
         view, ended = told.view, next((a for a in good if a.status in ("200", "201")), None)
         is_waiting = told.answer is not None and told.answer.status == "202" and ended is not None
         if not is_waiting or view is None or "status" not in view.fields or State.SUCCEEDED in view.words:
@@ -915,6 +952,9 @@ class _Reading:
             schema = shape.items if token == "*" else shape.properties.get(token)
         return schema
 
+    def _view_at(self, schema: Any, pointer: Pointer) -> View:
+        return view_at(self.document, self.vocabulary, pointer, self._node_at(schema, pointer))
+
     def _amended(self, view: View, wishes: ResourceDeclaration) -> View:
         """A view with the declared fields and words in place of the inferred ones, where it has those fields."""
         properties = union_of(self.document, view.schema).properties
@@ -923,9 +963,34 @@ class _Reading:
             fields[role] = tuple(p for p in pointers if p[0] in properties)
         declared = {pointer for role in wishes.fields for pointer in fields[role]}
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
-        own = {**view.words, **wishes.words}
-        phases = {**view.phases, **{state: (word,) for state, word in wishes.words.items()}}
+        if wishes.fields.get("status") and fields["status"] and fields["status"] != view.fields.get("status"):
+            view = self._with_words_of(view, fields["status"][0])
+        said = self._said_by(view, wishes) if fields.get("status") else {}
+        own = {**view.words, **said}
+        phases = {**view.phases, **{state: _phases(view.phases.get(state, ()), word) for state, word in said.items()}}
         return replace(view, fields={r: p for r, p in fields.items() if p}, words=own, phases=phases)
+
+    def _said_by(self, view: View, wishes: ResourceDeclaration) -> dict[State, Any]:
+        """The declared words that an answer's status can say, in its own type."""
+        status = wishes.fields.get("status") or view.fields["status"]
+        shape = shape_of(self.document, self._node_at(view.schema, status[0]))
+        forms = (shape, *shape.branches)
+        constants = [c for form in forms for c in form.constants or ()]
+        kinds = {kind for form in forms for kind in form.types}
+        known: dict[str, Any] = {str(c).lower() if isinstance(c, bool) else str(c): c for c in constants}
+        if kinds == {"boolean"}:
+            known = {"true": True, "false": False}
+        elif kinds and not known and "string" not in kinds:
+            known = {word: int(word) for word in wishes.words.values() if re.fullmatch(r"-?\d+", word)}
+        return {s: known.get(word, word) for s, word in wishes.words.items() if not known or word in known}
+
+    def _with_words_of(self, view: View, status: Pointer) -> View:
+        """A view whose words are those of another field."""
+        words = read_words(self.document, self.vocabulary, status[-1], self._node_at(view.schema, status))
+        return replace(
+            view, words=words.by_state, phases=words.phases, unclear_words=words.unclear, passive_words=words.passive,
+            evidence=words.evidence, sureness=words.sureness,
+        )  # fmt: skip
 
     def _check_places(self, wishes: ResourceDeclaration, parts: list[JobOperation]) -> None:
         """Raises DeclarationError for a declared operation that plays another part, or a field that no answer has."""
@@ -983,7 +1048,9 @@ class _Reading:
         id_format, why, sureness = next(
             (w for w in ways if fits(w[0], patterns, least, most)), (format_of([], name), "nothing better fits", 0.2)
         )
-        self._note(f"{name}: id", id_format, why, sureness, f"x-job.resources.{name}.id-format: {id_format}")
+        others = () if sureness >= SURE or not fits("{uuid}", patterns, least, most) else (("{uuid}", 0.3),)
+        line = f"x-job.resources.{name}.id-format: {others[0][0] if others else id_format}"
+        self.conclusions.append(Conclusion(f"{name}: id", id_format, why, sureness, others, line))
         return id_format
 
     def _id_text(self, jobs: _Jobs, parts: list[JobOperation]) -> str:
@@ -1081,16 +1148,17 @@ class _Reading:
                 self._note(f"{name}: state {state}", "no word for it", "such jobs cannot be told apart", 0.3, line)
         views = [p.view for p in parts if p.view]
         for word in sorted({w for v in views for w in v.unclear_words} - set(map(str, words.values()))):
+            lacking = next((s for s in (State.QUEUED, State.RUNNING, State.FAILED) if s not in words), State.RUNNING)
             self._note(f"{name}: status word {word!r}", "not understood, never sent", "not in the vocabulary", 0.3,
-                       f"{where}.words.…: {word}")  # fmt: skip
+                       f"{where}.words.{lacking.value}: {word}")  # fmt: skip
         for word in sorted({w for v in views for w in v.passive_words} - set(map(str, words.values()))):
             self._note(
                 f"{name}: status word {word!r}", "understood, never entered by itself", "the vocabulary's meaning"
             )
 
 
-_DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
-               "error", "source"}  # fmt: skip
+_DECLARABLE = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result",
+               "thumbnail", "error", "source"}  # fmt: skip
 
 
 def _all_words(parts: list[JobOperation]) -> dict[State, Any]:
@@ -1107,6 +1175,16 @@ def _last_word(operation: Operation) -> str:
     """The last literal word of a path."""
     words = [word for word in re.split("[/:.]", bare(operation.path)) if word and word != "{}"]
     return words[-1] if words else ""
+
+
+def _quoted(name: str) -> str:
+    """The name of an operation inside a line of YAML."""
+    return f'"{name}"' if re.search(r"[^\w/ .-]", name) else name
+
+
+def _phases(told: tuple[Any, ...], word: Any) -> tuple[Any, ...]:
+    """All words of a state for which one is declared: those that are known, if that is their first."""
+    return told if told and told[0] == word else (word,)
 
 
 def _path_to(path: str, place: IdPlace | None) -> str:

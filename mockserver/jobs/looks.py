@@ -12,6 +12,7 @@ from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Shape, shape_of, union_of
 
+RIVAL = 0.4  # how likely the second field is whose name suits a role
 MAX_INSIDE = 2  # levels inside a job at which its own fields may stand (`attributes.status`)
 _TIMES = {"created", "started", "completed", "updated", "expires"}
 _SCALARS = {"string", "integer", "number"}
@@ -87,13 +88,25 @@ class Looks:
         taken = {status} if status else set()
         roles = self.vocabulary.ranks["roles"]
         for role in roles:
-            if role != "status" and (found := self._role(role, taken, wanted)):
-                fields[role] = found
-                taken.update(found)
+            if role != "status" and (ranked := self._role(role, taken, wanted)):
+                fields[role] = ranked if role == "result" else ranked[:1]
+                taken.update(fields[role])
         return {role: fields[role] for role in roles if role in fields}
 
+    def rivals(self, status: Pointer | None, ids: Sequence[str], most: int) -> list[tuple[str, Pointer, float]]:
+        """The fields that could play a role instead, with how likely that is."""
+        taken = {status} if status else set()
+        wanted = tuple(name for name in ids if any(name in own.ids for _, own in self.parts))
+        found: list[tuple[str, Pointer, float]] = []
+        for role in self.vocabulary.ranks["roles"]:
+            if role != "status" and (ranked := self._role(role, taken, wanted)):
+                first = ranked if role == "result" else ranked[:1]
+                found += [(role, pointer, RIVAL) for pointer in ranked[len(first) : len(first) + most]]
+                taken.update(first)
+        return found
+
     def _role(self, role: str, taken: set[Pointer], wanted: Sequence[str]) -> tuple[Pointer, ...]:
-        """Where the fields of a role stand, by name and type. A result may stand in several fields, all else in one."""
+        """Where the fields of a role may stand, by name and type, the best first: a result in all, all else in one."""
         for level in range(1, MAX_INSIDE + 2 if role in _INSIDE else 2):
             ranked = []
             for number, (above, own) in enumerate(self.parts):
@@ -108,7 +121,7 @@ class Looks:
                         ranked.append((rank, number, place, pointer))
             if ranked:
                 ranked.sort()
-                return tuple(each[3] for each in (ranked if role == "result" else ranked[:1]))
+                return tuple(each[3] for each in ranked)
         return ()
 
 

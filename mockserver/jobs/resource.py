@@ -67,8 +67,8 @@ class JobOperation:
     """One operation with the part that it plays for a kind of job.
 
     `answer` is the declared answer that tells of the job and `schema` that of its body (None: no JSON); `ended` is
-    the declared answer that a finished job gets where that is another one (200 after 202). `sums` names inputs of a follow-up that add
-    to its source's (an extension's seconds). `variants` maps values of a download's query parameter
+    the declared answer that a finished job gets where that is another one (200 after 202). `sums` names inputs of a
+    follow-up that add to its source's (an extension's seconds). `variants` maps values of a download's query parameter
     `variant_parameter` to media types.
     """
 

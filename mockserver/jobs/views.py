@@ -13,6 +13,7 @@ from mockserver.openapi.schema import Shape, reference_of, shape_of, union_of
 
 MAX_LEVELS = 5  # an envelope or two, a list, an item, and one more
 MAX_OBJECTS = 300  # of one answer that are looked at
+MAX_RIVALS = 2  # runners-up for a role that are told
 LIFELIKE = 0.5  # the least sureness at which a status is taken for that of a job
 
 
@@ -41,20 +42,47 @@ def find_view(
         if ("*" in pointer) is not in_list:
             continue
         looks = looks_of(document, vocabulary, shape)
-        status, words = _status(looks, pointer, setting)
+        status, words, others = _status(looks, pointer, setting)
         fields = looks.fields(status, setting.ids)
         declared = 10.0 * len(setting.declared & shape.properties.keys()) if setting.declared else 0.0
         if not declared and "id" not in fields and "status" not in fields:
             continue
         inside = sum(len(p[0]) > 1 for role, p in fields.items() if role in ("id", "status"))
-        score = declared + ("id" in fields) + ("status" in fields) * (0.3 + 2 * words.sureness) - 0.4 * inside
+        score = declared + _telling_id(vocabulary, fields) - 0.4 * inside
+        score += 0.3 + 2 * words.sureness if "status" in fields else 0.0
         score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
         if score > 0 and (best is None or score > best[0]):
-            best, found = (score, -len(pointer)), (pointer, place, fields, words)
-    return _view(*found) if found else None
+            best, found = (score, -len(pointer)), (pointer, place, fields, words, looks, status, others)
+    if found is None:
+        return None
+    pointer, place, fields, words, looks, status, others = found
+    rivals = [("status", *other) for other in others] + looks.rivals(status, setting.ids, MAX_RIVALS)
+    return _view(pointer, place, fields, words, tuple(rivals))
 
 
-def _view(pointer: Pointer, schema: Any, fields: Mapping[str, tuple[Pointer, ...]], words: Words) -> View:
+def view_at(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any) -> View:
+    """The view of the object of this schema, whatever it looks like."""
+    looks = looks_of(document, vocabulary, union_of(document, schema))
+    status, words, others = _status(looks, pointer, Setting())
+    rivals = [("status", *other) for other in others] + looks.rivals(status, (), MAX_RIVALS)
+    return _view(pointer, schema, looks.fields(status, ()), words, tuple(rivals))
+
+
+def _telling_id(vocabulary: Vocabulary, fields: Mapping[str, tuple[Pointer, ...]]) -> float:
+    """How much an object's id speaks for a job: that of an envelope's request alone speaks for little."""
+    if "id" not in fields:
+        return 0.0
+    is_request = vocabulary.rank("envelope", "request id", fields["id"][0][-1]) is not None
+    return 0.5 if is_request and "status" not in fields else 1.0
+
+
+def _view(
+    pointer: Pointer,
+    schema: Any,
+    fields: Mapping[str, tuple[Pointer, ...]],
+    words: Words,
+    rivals: tuple[tuple[str, Pointer, float], ...],
+) -> View:
     return View(
         pointer,
         schema,
@@ -65,6 +93,7 @@ def _view(pointer: Pointer, schema: Any, fields: Mapping[str, tuple[Pointer, ...
         passive_words=words.passive,
         evidence=words.evidence,
         sureness=words.sureness,
+        rivals=rivals,
     )
 
 
@@ -136,17 +165,26 @@ def _children(document: Document, shape: Shape) -> Sequence[_Inner]:
     return found
 
 
-def _status(looks: Looks, place: Pointer, setting: Setting) -> tuple[Pointer | None, Words]:
-    """Where the state is told: by its name, by how much its words look like a life, and how near it stands."""
-    best: tuple[float, Pointer | None, Words] = (0.0, None, NO_WORDS)
-    for pointer, member in looks.states:
+def _status(
+    looks: Looks, place: Pointer, setting: Setting
+) -> tuple[Pointer | None, Words, list[tuple[Pointer, float]]]:
+    """Where the state is told: by its name, by how much its words look like a life, and how near it stands.
+
+    With it the runners-up whose words look like a life too; one that is as good has 0.5.
+    """
+    found: list[tuple[float, int, Pointer, Words]] = []
+    for number, (pointer, member) in enumerate(looks.states):
         known, words = member.known, _words(member, pointer, place, setting)
         if not words.phases and member.is_named and not (member.is_free and known > 0.7 and len(pointer) == 1):
             continue
         score = known + 2 * words.sureness - 0.35 * (len(pointer) - 1)
-        if score > best[0]:
-            best = score, pointer, words
-    return best[1], best[2]
+        found.append((-score, number, pointer, words))
+    if not found:
+        return None, NO_WORDS, []
+    found.sort(key=lambda each: each[:2])
+    most, _, best, its_words = found[0]
+    others = [(p, round(score / most / 2, 2)) for score, _, p, words in found[1:] if words.sureness >= LIFELIKE]
+    return best, its_words, others[:MAX_RIVALS]
 
 
 def _words(member: StatusField, pointer: Pointer, place: Pointer, setting: Setting) -> Words:

@@ -119,11 +119,17 @@ def _schemas(document: Document) -> Iterator[tuple[str, Node]]:
         for answer in operation.answers:
             waiting.extend((f"{operation.name}: {answer.status}", m.get("schema")) for m in answer.content.values())
     waiting.reverse()
-    while waiting:
+    elsewhere: dict[str, Any] = {}  # what is referred to and stands outside these (another file's schemas)
+    while waiting or elsewhere:
+        if not waiting:
+            waiting.append(elsewhere.popitem())
         place, node = waiting.pop()
         if not isinstance(node, dict) or id(node) in seen:
             continue
         seen.add(id(node))
+        reference = node.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#/components/schemas/"):
+            elsewhere[reference.removeprefix("#/")] = document.resolve(node)
         yield place, node
         inner: list[tuple[str, Any]] = []
         for key in _MAPS:
