@@ -59,7 +59,8 @@ class Router:
                 if p.segments and "{" + p.name + "}" in operation.path:
                     wide.setdefault(operation.path, {})[p.name] = p.segments
         for operation in known:
-            self._add(operation, wide.get(operation.path, {}))
+            own = {p.name: p.segments for p in operation.parameters if p.segments}
+            self._add(operation, {**wide.get(operation.path, {}), **own} if operation.path in wide else {})
 
     def _add(self, operation: Operation, wide: dict[str, str]) -> None:
         place = self._root
