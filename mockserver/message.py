@@ -4,11 +4,13 @@ Named tuples, not dataclasses: they are made on every request, and a tuple costs
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 from mockserver.form import FormError, FormPart
 
 RawHeaders = list[tuple[bytes, bytes]]
+PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Request(NamedTuple):

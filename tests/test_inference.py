@@ -357,7 +357,7 @@ def test_a_create_that_is_declared_beside_a_retrieve_is_read_by_that_one() -> No
 def test_declared_words_are_said_in_the_type_that_the_status_has() -> None:
     numbers = an_object("id", "status", id=TEXT, status={"type": "integer", "enum": [1, 2, 3, 4]})
     words = {"queued": "1", "running": "2", "succeeded": "4", "failed": "3"}
-    root = declared(retrieve="read", words=words)
+    root = declared(retrieve="read", words=words, fields={"status": "/status"})
     for path, method in (("/tasks", "post"), ("/tasks/{task_id}", "get")):
         root["paths"][path][method]["responses"] = answer(numbers)
     assert [body["status"] for body in life(served(root), "id")] == [1, 2, 4]

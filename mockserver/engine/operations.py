@@ -115,9 +115,7 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     """The handler of an operation: authorize, read, act."""
     document = context.contract.document
     authorize = compile_security(document, operation, context.policy)
-    part = next(
-        (p for r in context.contract.resources for p in r.operations if p.operation.name == operation.name), None
-    )
+    part = context.contract.parts.get(operation.name, (None, None))[1]
     ids = naming_parameters(context.contract)(operation) if context.lenient else frozenset[str]()
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
     read = RequestReader(
@@ -128,8 +126,8 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
         any_ids=ids,
     ).read
     act = _act(operation, context)
-    in_collection = any(p.operation.name == operation.name for c in context.contract.collections for p in c.operations)
-    prefer = _preferring(context, operation, act, part is None and not in_collection)
+    is_stateless = part is None and operation.name not in context.contract.records
+    prefer = _preferring(context, operation, act, is_stateless)
 
     def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
         owner = authorize(request)
@@ -141,10 +139,9 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
 
 
 def _act(operation: Operation, context: Context) -> Act:
-    for resource in context.contract.resources:
-        for part in resource.operations:
-            if part.operation.name == operation.name:
-                return _ACTIONS[part.action](context, resource, part)
+    if operation.name in context.contract.parts:
+        resource, part = context.contract.parts[operation.name]
+        return _ACTIONS[part.action](context, resource, part)
     return _answer_with_sample(context, operation)
 
 
@@ -343,10 +340,8 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
     """An operation that is no part of a job: what its document says, or what is kept of its collection."""
     stateless = _stateless(context, operation)
     stateless.check()
-    for collection in context.contract.collections:
-        for part in collection.operations:
-            if part.operation.name == operation.name:
-                return _about_records(context, collection, part, stateless)
+    if operation.name in context.contract.records:
+        return _about_records(context, *context.contract.records[operation.name], stateless)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
         return stateless.respond(request, given.body)

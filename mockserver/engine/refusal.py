@@ -1,7 +1,6 @@
 """Saying no in the provider's own words: every refusal is a kind, a message, and a body built from a template."""
 
 import re
-from http.client import responses
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from mockserver.engine.sampling import sample
 from mockserver.errors import DocumentError
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.resource import Contract, RefusalRule
-from mockserver.message import RawHeaders, Response
+from mockserver.message import PHRASES, RawHeaders, Response
 from mockserver.openapi.document import Node, Operation
 from mockserver.openapi.schema import Shape, Validator, shape_of
 
@@ -148,7 +147,7 @@ class Refuser:
             return status, self._completed(template, media[1]["schema"]), media[0].encode()
         problem = {
             **_PROBLEM,
-            "title": responses.get(status, "Refused"),
+            "title": PHRASES.get(status, "Refused"),
             "status": status,
             "detail": "{message}",
             "violations": "{violations}",
@@ -191,7 +190,7 @@ def _usual_status(kind: str, operation: Operation | None) -> int:
 def plain_response(refusal: Refusal) -> Response:
     """A refusal as RFC 9457 problem details, whatever the contract says."""
     status = REFUSALS[refusal.kind]
-    body = orjson.dumps({**_PROBLEM, "title": responses[status], "status": status, "detail": refusal.message})
+    body = orjson.dumps({**_PROBLEM, "title": PHRASES[status], "status": status, "detail": refusal.message})
     length = (b"content-length", b"%d" % len(body))
     return Response(status, [(b"content-type", b"application/problem+json"), length, *refusal.headers], body)
 

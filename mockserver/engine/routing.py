@@ -57,10 +57,9 @@ class Router:
         for operation in known:
             for p in operation.parameters:
                 if p.segments and "{" + p.name + "}" in operation.path:
-                    wide.setdefault(operation.path, {})[p.name] = p.segments
+                    wide.setdefault(operation.written or operation.path, {})[p.name] = p.segments
         for operation in known:
-            own = {p.name: p.segments for p in operation.parameters if p.segments}
-            self._add(operation, {**wide.get(operation.path, {}), **own} if operation.path in wide else {})
+            self._add(operation, wide.get(operation.written or operation.path, {}))
 
     def _add(self, operation: Operation, wide: dict[str, str]) -> None:
         place = self._root

@@ -288,7 +288,8 @@ class _Attempt:
                 sub = self._other(node, name)
                 out[name] = self.value(sub, (*path, name), name, hints.get(name, _NOTHING), level + 1, shift)
         if node.get("additionalProperties") is not False:
-            out.update((name, value) for name, value in hints.items() if name not in properties)
+            more = ((name, value) for name, value in hints.items() if name not in properties)
+            out.update((name, value) for name, value in more if not self.tries[(*path, name)])
         self._fill(node, path, out, level, bool(properties) or spare)
         most = node.get("maxProperties")
         if isinstance(most, int) and len(out) > most:
@@ -470,6 +471,8 @@ class _Attempt:
 def _places(error: Any, depth: int = 0) -> Iterator[list[str | int]]:
     """Where a value is wrong: the place itself, and inside it the places by which the nearest branch is missed."""
     yield error.instance_path
+    for name in getattr(error.kind, "unexpected", None) or ():
+        yield [*error.instance_path, str(name)]
     context = getattr(error.kind, "context", None)
     if context and depth < 8:
         branches = [branch for branch in context if branch]

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http.client import responses
 from random import Random
 from string import ascii_lowercase, digits
 from typing import Any
 
 from mockserver.jobs.vocabulary import Vocabulary, plain
+from mockserver.message import PHRASES
 from mockserver.openapi.document import Node
 
 MAX_LENGTH = 10_000  # characters of one made-up text
@@ -63,7 +63,7 @@ class Wording:
         if made := self.formatted(str(node.get("format")), name, random, shift):
             return made
         if role := self._error_role(name):
-            phrase = responses.get(self._error, "Error")
+            phrase = PHRASES.get(self._error, "Error")
             return phrase if role == "message" else phrase.lower().replace(" ", "_").replace("-", "_")
         kind = self.kind(name)
         if kind in _TIMES:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from typing import Any
 
 from mockserver.errors import DocumentError
@@ -203,5 +204,5 @@ def _free_name(path: str, taken: set[str]) -> str:
     noun = _noun(path)
     words = [piece for piece in path.split("/") if piece and "{" not in piece]
     longer = f"{_noun('/'.join(words[:-1]))}_{noun}" if len(words) > 1 else noun
-    candidates = [noun, longer, *(f"{longer}_{number}" for number in range(2, 10_000))]
+    candidates = chain((noun, longer), (f"{longer}_{number}" for number in count(2)))
     return next(name for name in candidates if name not in taken)

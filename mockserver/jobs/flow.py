@@ -226,6 +226,7 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
     return 2.0 if len(shorter) > 3 and (longer.endswith(shorter) or longer.startswith(shorter)) else 0.0
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def _noun_of_id(vocabulary: Vocabulary, name: str) -> str:
     """What an id is of (`taskid` → `task`); '' for a name that ends otherwise."""
     for ending in (*vocabulary.ranks["endings"]["id"], "name", "key"):
@@ -260,8 +261,7 @@ def _surroundings(
     if teller.nouns and nouns and (teller.nouns[-1] in nouns or nouns[-1] in teller.nouns):
         score += 1.2 if teller.nouns[-1] == nouns[-1] else 0.4
         why.append("paths about the same")
-    steps = [{plain(singular(step)) for step in path.split("/")} - vocabulary.filler for path in (made, read)]
-    score += 0.7 if {word for word in steps[0] & steps[1] if word and not _VERSION.match(word)} else 0.0
+    score += 0.0 if _steps_of(vocabulary, made).isdisjoint(_steps_of(vocabulary, read)) else 0.7
     if reader_schema and reader_schema == teller.schema_name:
         score += 3.0
         why.append("the same schema")
@@ -277,6 +277,13 @@ def _surroundings(
     if isinstance(tags[0], list) and tags[0] == tags[1] and tags[0]:
         score += 0.5
     return score, why
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def _steps_of(vocabulary: Vocabulary, path: str) -> frozenset[str]:
+    """The telling steps of a path, each as a plain word in the singular."""
+    steps = {plain(singular(step)) for step in path.split("/")} - vocabulary.filler
+    return frozenset(step for step in steps if step and not _VERSION.match(step))
 
 
 def _is_filler(vocabulary: Vocabulary, path: str) -> bool:

@@ -66,6 +66,8 @@ def read_contract(
         if needs_job:
             raise
         resources = ()  # its operations answer with examples and samples
+    finally:
+        document.looks.clear()  # which nobody asks for again
     collections, about_collections = find_collections(document, vocabulary, reading.placed)
     headers = {
         "poll-after": vocabulary.headers["poll after"],
@@ -157,6 +159,7 @@ class _Reading:
     below: dict[str, list[str]] = field(default_factory=dict)
     id_places: dict[str, tuple[IdPlace, ...]] = field(default_factory=dict)
     homes: set[str] = field(default_factory=set)
+    homes_above: dict[str, tuple[str, ...]] = field(default_factory=dict)
     readable: set[str] = field(default_factory=set)
     orphans: dict[str, IdPlace | None] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
@@ -523,7 +526,7 @@ class _Reading:
         pair = f"{{create: …, retrieve: {_quoted(jobs.retrieve.id)}}}"
         line = "" if jobs.creates else f"x-job.resources.{name}: {pair}"
         parts = [self._place(name, retrieve, "declared" if is_declared else self._reads(jobs), score, (), line)]
-        for operation in self.document.operations:
+        for operation in self.document.operations if wishes.operations or wishes.follow_ups else ():
             if operation.name not in self.placed and (part := self._declared_part(operation, jobs)):
                 parts.append(part)
         for operation, flow, others in jobs.creates:
@@ -706,8 +709,8 @@ class _Reading:
     def _job_place(self, operation: Operation, jobs: _Jobs) -> IdPlace | None:
         """Where a request names a job of this kind, if it does."""
         path = bare(operation.path)
-        if any(home != jobs.path and (path + "/").startswith(home + "/") and len(home) > len(jobs.path) * (
-                not jobs.path or (path + "/").startswith(jobs.path + "/")) for home in self.homes):  # fmt: skip
+        least = len(jobs.path) * ((path + "/").startswith(jobs.path + "/"))
+        if any(home != jobs.path and len(home) > least for home in self._homes_above(path)):
             return None  # below a job of another kind
         if jobs.holds(operation) or (jobs.path and bare(operation.path) == jobs.path):
             return self._path_place(operation, jobs)
@@ -716,6 +719,14 @@ class _Reading:
                 other = _path_to(operation.path, place)  # which may be read as something else of that name
                 return place if other == jobs.path or other not in self.readable else None
         return None
+
+    def _homes_above(self, path: str) -> tuple[str, ...]:
+        """The paths of jobs that a bare path is, or lies below; remembered."""
+        found = self.homes_above.get(path)
+        if found is None:
+            ends = [n for n, sign in enumerate(path) if sign == "/" and n] + [len(path)]
+            found = self.homes_above[path] = tuple(path[:n] for n in ends if path[:n] in self.homes)
+        return found
 
     def _reading(self, operation: Operation, jobs: _Jobs, same_path: bool) -> tuple[Action, str, float] | None:
         """A further GET by a job's id: the job once more, or its result."""
@@ -943,7 +954,7 @@ class _Reading:
 
     def _view_at(self, schema: Any, pointer: Pointer) -> View:
         node = self._node_at(schema, pointer)
-        return view_of(self.document, self.vocabulary, pointer, node, union_of(self.document, node), Setting())
+        return view_of(self.document, self.vocabulary, pointer, node)
 
     def _amended(self, view: View, wishes: ResourceDeclaration) -> View:
         """A view with the declared fields and words in place of the inferred ones, where it has those fields."""
@@ -1035,7 +1046,9 @@ class _Reading:
         ways.append((format_of([], name), "no example; a default", 0.4))
         length = max(least, min(most, 24))
         ways += [(f"{{{kind}:{length}}}", "its length", 0.6) for kind in ("alnum", "hex", "digits")]
-        id_format, why, sureness = next((w for w in ways if fits(w[0], patterns, least, most)), ways[0])
+        id_format, why, sureness = next(
+            (w for w in ways if fits(w[0], patterns, least, most)), (format_of([], name), "nothing better fits", 0.2)
+        )
         others = () if sureness >= SURE or not fits("{uuid}", patterns, least, most) else (("{uuid}", 0.3),)
         line = f"x-job.resources.{name}.id-format: {others[0][0] if others else id_format}"
         self.conclusions.append(Conclusion(f"{name}: id", id_format, why, sureness, others, line))

@@ -190,3 +190,12 @@ class Contract:
     vocabulary: Vocabulary
     conclusions: tuple[Conclusion, ...]
     collections: tuple[Collection, ...] = ()
+    # by the name of the operation
+    parts: Mapping[str, tuple[JobResource, JobOperation]] = field(init=False, repr=False, compare=False)
+    records: Mapping[str, tuple[Collection, RecordOperation]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = {p.operation.name: (r, p) for r in reversed(self.resources) for p in reversed(r.operations)}
+        records = {p.operation.name: (c, p) for c in reversed(self.collections) for p in reversed(c.operations)}
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "records", records)

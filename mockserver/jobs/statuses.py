@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from mockserver.jobs.lifecycle import State
@@ -12,13 +13,20 @@ from mockserver.openapi.schema import Shape, shape_of
 
 MAX_TEXT = 20_000  # characters of a description that are looked at
 MAX_WORDS = 100  # of one status
+MAX_KNOWN = 64  # texts that are remembered: an answer holds several objects, all with the same texts round them
+TOLD = 0.4  # the least sureness at which a description is believed
 _QUOTED = re.compile(r"[`'\"“‘]([A-Za-z][\w\- ]{1,40})[`'\"”’]")
 _BOLD = re.compile(r"\*\*([A-Za-z][\w\-]{1,40})\*\*|<(?:code|b|strong)>([A-Za-z][\w\-]{1,40})</")
+# Words with commas, arrows, "or" between them. A word is taken whole and begins where nothing of it stands before:
+# trying each of its parts would take the square of its length.
+_WORD = r"[A-Za-z](?:\w|-(?!>))*+"
 _LISTED = re.compile(
-    r"[A-Za-z][\w\-]*(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?[A-Za-z][\w\-]*)+"
+    rf"(?<![\w\-])(?:(?![A-Za-z])[\w\-])*+{_WORD}"
+    rf"(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?{_WORD})+"
 )
 _ITEM = re.compile(
-    r"^\s*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)", re.M
+    r"^[^\S\n]*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)",
+    re.M,
 )
 _ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
@@ -59,31 +67,53 @@ def read_words(
     `examples` (values of it). A boolean that says whether the job is over has the words false and true.
     """
     shape = shape_of(document, schema)
+    own = own_words(vocabulary, name, shape)
+    return own if own is not None else told_words(vocabulary, shape, texts, examples)
+
+
+def own_words(vocabulary: Vocabulary, name: str, shape: Shape) -> Words | None:
+    """The words of a field by what it says of itself; None if it says too little, and what is round it may say more."""
     forms = (shape, *shape.branches)
     constants = [c for form in forms for c in form.constants or ()]
     kinds = {kind for form in forms for kind in form.types}
-    described = [str(form.get("description") or "")[:MAX_TEXT] for form in forms]
-    if isinstance(shape.get("title"), str):
-        described.append(str(shape.get("title")))
     if kinds == {"boolean"} or (constants and all(isinstance(c, bool) for c in constants)):
         return _flag(vocabulary, name)
     if "string" not in kinds and kinds & {"integer", "number"}:
-        return _numbers(vocabulary, forms, constants, [*described, *texts])
-    texts_only = [c for c in constants if isinstance(c, str)]
-    if texts_only:
+        return None
+    if texts_only := [c for c in constants if isinstance(c, str)]:
         return _judged(vocabulary, _labelled(vocabulary, forms, texts_only), "its enum")
     if kinds and "string" not in kinds:
         return NO_WORDS
-    for where, sources in (("its description", described), ("a description", list(texts))):
-        found = _told(vocabulary, sources)
-        if found.sureness >= 0.4:
-            return Words(found.phases, (), found.passive, where, found.sureness * 0.9)
+    found = _told(vocabulary, tuple(_described(shape)))
+    return _sure(found, "its description") if found.sureness >= TOLD else None
+
+
+def told_words(vocabulary: Vocabulary, shape: Shape, texts: Iterable[str], examples: Iterable[Any]) -> Words:
+    """The words of a field that says too little itself."""
+    forms = (shape, *shape.branches)
+    kinds = {kind for form in forms for kind in form.types}
+    if "string" not in kinds and kinds & {"integer", "number"}:
+        constants = [c for form in forms for c in form.constants or ()]
+        return _numbers(vocabulary, forms, constants, [*_described(shape), *texts])
+    found = _told(vocabulary, tuple(texts))
+    if found.sureness >= TOLD:
+        return _sure(found, "a description")
     values = [v for v in (*_examples(forms), *examples) if isinstance(v, str) and 0 < len(v) <= 60]
     if values:
         shown = _judged(vocabulary, [(v, v) for v in dict.fromkeys(values)], "examples")
         if shown.phases:
             return Words(shown.phases, (), shown.passive, "examples", max(shown.sureness * 0.8, 0.35))
     return NO_WORDS
+
+
+def _sure(found: Words, where: str) -> Words:
+    return Words(found.phases, (), found.passive, where, found.sureness * 0.9)
+
+
+def _described(shape: Shape) -> list[str]:
+    texts = [str(form.get("description") or "")[:MAX_TEXT] for form in (shape, *shape.branches)]
+    title = shape.get("title")
+    return [*texts, title] if isinstance(title, str) else texts
 
 
 def usual_words(vocabulary: Vocabulary, words: Words) -> Words:
@@ -149,7 +179,8 @@ def _labelled(vocabulary: Vocabulary, forms: Sequence[Shape], values: list[Any])
     return [(value, str(value)) for value in values]
 
 
-def _told(vocabulary: Vocabulary, texts: list[str]) -> Words:
+@lru_cache(maxsize=MAX_KNOWN)
+def _told(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Words:
     """Words that descriptions put in quotes, in a list, or between commas."""
     best = NO_WORDS
     for text in texts:

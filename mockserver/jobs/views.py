@@ -1,36 +1,21 @@
 """Finding the job inside an answer: where it stands, which field plays which role, what its status words mean."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mockserver.jobs.looks import Looks, StatusField, looks_of
 from mockserver.jobs.resource import Pointer, View
-from mockserver.jobs.statuses import NO_WORDS, Words, read_words
+from mockserver.jobs.statuses import NO_WORDS, Words
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Shape, reference_of, shape_of, union_of
 
 MAX_LEVELS = 5  # an envelope or two, a list, an item, and one more
 MAX_OBJECTS = 300  # of one answer that are looked at
-MAX_INSIDE = 2  # levels inside a job at which its own fields may stand (`attributes.status`)
 MAX_RIVALS = 2  # runners-up for a role that are told
 RIVAL = 0.4  # how likely the second field is whose name suits a role
 LIFELIKE = 0.5  # the least sureness at which a status is taken for that of a job
-_TIMES = {"created", "started", "completed", "updated", "expires"}
-_SCALARS = {"string", "integer", "number"}
-# The JSON types that a field of each role can have; what is not listed may be anything.
-_TYPES: dict[str, set[str]] = {
-    "id": {"string", "integer"},
-    "done": {"boolean"},
-    "progress": {"integer", "number", "string"},
-    "source": {"string", "integer"},
-    "thumbnail": {"string"},
-    "poll url": {"string"},
-    "cancel url": {"string"},
-    "result link": {"string"},
-    **dict.fromkeys(_TIMES, _SCALARS),
-}
-_INSIDE = ("id", "progress", "created", "started", "completed", "updated", "error", "result")  # what may stand deeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +26,6 @@ class Setting:
     texts: Sequence[str] = ()
     examples: Sequence[Any] = ()
     ids: Sequence[str] = ()
-
-
-class Member(NamedTuple):
-    """A property of a job or of an object in it."""
-
-    pointer: Pointer
-    shape: Shape
-
-    @property
-    def name(self) -> str:
-        return self.pointer[-1]
 
 
 def find_view(
@@ -68,53 +42,52 @@ def find_view(
     for pointer, place, shape in _objects(document, schema):
         if ("*" in pointer) is not in_list:
             continue
-        view = view_of(document, vocabulary, pointer, place, shape, setting)
-        declared = 10.0 * len(setting.declared & shape.properties.keys())
-        inside = sum(len(p[0]) > 1 for role, p in view.fields.items() if role in ("id", "status"))
+        looks = looks_of(document, vocabulary, shape)
+        status, words, others = _status(looks, pointer, setting)
+        fields = looks.fields(status, setting.ids)
+        declared = 10.0 * len(setting.declared & shape.properties.keys()) if setting.declared else 0.0
+        if not declared and "id" not in fields and "status" not in fields:
+            continue
+        inside = sum(len(p[0]) > 1 for role, p in fields.items() if role in ("id", "status"))
         score = (
             declared
-            + _telling_id(vocabulary, view)
-            + ("status" in view.fields) * (0.3 + 2 * view.sureness)
+            + _telling_id(vocabulary, fields)
+            + ("status" in fields) * (0.3 + 2 * words.sureness)
             - 0.4 * inside
         )
         score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
-        if (
-            score > 0
-            and ("id" in view.fields or "status" in view.fields or declared)
-            and (best is None or score > best[0])
-        ):
-            best, found = (score, -len(pointer)), view
-    return found
+        if score > 0 and (best is None or score > best[0]):
+            best, found = (score, -len(pointer)), (pointer, place, looks, status, words, others)
+    return _view(setting, *found) if found else None
 
 
-def _telling_id(vocabulary: Vocabulary, view: View) -> float:
+def view_of(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any) -> View:
+    """The view of an object that is taken for a job."""
+    looks = looks_of(document, vocabulary, union_of(document, schema))
+    setting = Setting()
+    status, words, others = _status(looks, pointer, setting)
+    return _view(setting, pointer, schema, looks, status, words, others)
+
+
+def _telling_id(vocabulary: Vocabulary, fields: Mapping[str, tuple[Pointer, ...]]) -> float:
     """How much an object's id speaks for a job: that of an envelope's request alone speaks for little."""
-    if "id" not in view.fields:
+    if "id" not in fields:
         return 0.0
-    is_request = vocabulary.rank("envelope", "request id", view.fields["id"][0][-1]) is not None
-    return 0.5 if is_request and "status" not in view.fields else 1.0
+    is_request = vocabulary.rank("envelope", "request id", fields["id"][0][-1]) is not None
+    return 0.5 if is_request and "status" not in fields else 1.0
 
 
-def view_of(
-    document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any, shape: Shape, setting: Setting
-) -> View:
-    """The view of an object that is taken for a job, with its roles and words."""
-    members = list(_members(document, vocabulary, shape))
-    status, words, others = _status(document, vocabulary, members, pointer, setting)
-    fields: dict[str, tuple[Pointer, ...]] = {"status": (status.pointer,)} if status else {}
-    taken = {status.pointer} if status else set()
+def _view(
+    setting: Setting, pointer: Pointer, schema: Any, looks: Looks, status: Pointer | None, words: Words,
+    others: Sequence[tuple[Pointer, float]],
+) -> View:  # fmt: skip
+    fields = looks.fields(status, setting.ids)
     rivals = [("status", *other) for other in others]
-    for role in vocabulary.ranks["roles"]:
-        if role != "status" and (ranked := _role(vocabulary, role, members, taken, setting)):
-            found = tuple(place for _, place in (ranked if role == "result" else ranked[:1]))
-            rivals += [(role, place, RIVAL) for _, place in ranked[len(found) : len(found) + MAX_RIVALS]]
-            fields[role] = found
-            taken.update(found)
-    ordered = {role: fields[role] for role in vocabulary.ranks["roles"] if role in fields}
+    rivals += [(role, place, RIVAL) for role, place in looks.rivals(status, setting.ids)]
     return View(
         pointer,
         schema,
-        ordered,
+        dict(fields),
         words.by_state,
         words.unclear,
         phases=words.phases,
@@ -125,127 +98,103 @@ def view_of(
     )
 
 
-def _objects(document: Document, schema: Any) -> Iterator[tuple[Pointer, Any, Shape]]:
-    """All objects of a schema from the outside in, with where they stand; each once in lists and once outside."""
-    level: list[tuple[Pointer, Any]] = [((), schema)]
+def _objects(document: Document, schema: Any) -> Sequence[tuple[Pointer, Any, Shape]]:
+    """All objects of a schema from the outside in, with where they stand; each once in lists and once outside.
+
+    They are looked for once for each schema of a document.
+    """
+    key = "objects", (reference_of(schema) if isinstance(schema, dict) and len(schema) == 1 else "") or id(schema)
+    known: tuple[Any, list[tuple[Pointer, Any, Shape]]] | None = document.looks.get(key)
+    if known is not None:
+        return known[1]
+    found: list[tuple[Pointer, Any, Shape]] = []
+    level: list[tuple[Pointer, Sequence[_Inner]]] = [((), [_inner(document, "", schema)])]
     seen: set[tuple[bool, str | int]] = set()
-    for _ in range(MAX_LEVELS):
-        inner: list[tuple[Pointer, Any]] = []
-        for pointer, node in level:
-            place = ("*" in pointer, reference_of(node) or id(node))
-            if place in seen or len(seen) > MAX_OBJECTS:
-                continue
-            seen.add(place)
-            shape = union_of(document, node)
-            if shape.is_array and shape.items is not None and not shape.properties:
-                inner.append(((*pointer, "*"), shape.items))
-            elif shape.is_object:
-                yield pointer, node, shape
-                inner.extend(((*pointer, name), sub) for name, sub in shape.properties.items())
-        level = inner
+    for number in range(MAX_LEVELS):
+        deeper: list[tuple[Pointer, Sequence[_Inner]]] = []
+        for above, children in level:
+            in_list = "*" in above
+            for name, node, place, shape, kind in children:
+                if len(seen) > MAX_OBJECTS:
+                    break
+                is_listed = in_list or name == "*"
+                if (is_listed, place) in seen:
+                    continue
+                seen.add((is_listed, place))
+                if kind is None:
+                    continue
+                pointer = (*above, name) if number else ()
+                if kind == "object":
+                    found.append((pointer, node, shape))
+                if number < MAX_LEVELS - 1:
+                    deeper.append((pointer, _children(document, shape)))
+        level = deeper
+    document.looks[key] = schema, found  # with the schema: what is kept has an identity of its own
+    return found
 
 
-def _members(document: Document, vocabulary: Vocabulary, shape: Shape, above: Pointer = ()) -> Iterator[Member]:
-    """The properties of a job, then those of the objects in it that are not about something else."""
-    members = [Member((*above, name), shape_of(document, sub)) for name, sub in shape.properties.items()]
-    yield from members
-    if len(above) >= MAX_INSIDE:
-        return
-    has_id = any(plain(member.name) == "id" for member in members)
-    for member in members:
-        if member.shape.is_object and member.shape.properties and not vocabulary.is_elsewhere(member.name):
-            inner = union_of(document, shape.properties[member.name])
-            if has_id and "id" in inner.properties:
-                continue  # another thing with a life of its own: an asset, a check
-            if inner.name and inner.name == shape.name:
-                continue
-            yield from _members(document, vocabulary, inner, member.pointer)
+class _Inner(NamedTuple):
+    """What stands in an object or a list: its name (`*` in a list), and whether it is an object, a list or neither."""
+
+    name: str
+    node: Any
+    place: str | int  # by which it is known: its reference or identity
+    shape: Shape
+    kind: str | None
+
+
+def _inner(document: Document, name: str, node: Any) -> _Inner:
+    shape = union_of(document, node)
+    kind = None
+    if shape.is_array and shape.items is not None and not shape.properties:
+        kind = "list"
+    elif shape.is_object:
+        kind = "object"
+    return _Inner(name, node, reference_of(node) or id(node), shape, kind)
+
+
+def _children(document: Document, shape: Shape) -> Sequence[_Inner]:
+    """What stands right inside an object or a list, looked for once."""
+    known: tuple[Shape, list[_Inner]] | None = document.looks.get(("children", id(shape)))
+    if known is not None:
+        return known[1]
+    if shape.is_array and shape.items is not None and not shape.properties:
+        found = [_inner(document, "*", shape.items)]
+    else:
+        found = [_inner(document, name, sub) for name, sub in shape.properties.items()]
+    document.looks["children", id(shape)] = shape, found
+    return found
 
 
 def _status(
-    document: Document, vocabulary: Vocabulary, members: list[Member], place: Pointer, setting: Setting
-) -> tuple[Member | None, Words, list[tuple[Pointer, float]]]:
-    """The member that tells the state: by its name, by how much its words look like a life, and how near it stands.
+    looks: Looks, place: Pointer, setting: Setting
+) -> tuple[Pointer | None, Words, Sequence[tuple[Pointer, float]]]:
+    """Where the state is told: by its name, by how much its words look like a life, and how near it stands.
 
     With it the runners-up whose words look like a life too; one that is as good has 0.5.
     """
-    found: list[tuple[float, Member, Words]] = []
-    for member in members:
-        shape = member.shape
-        kinds = {kind for form in (shape, *shape.branches) for kind in form.types}
-        if shape.is_object or shape.is_array or (kinds and not kinds & {"string", "integer", "boolean"}):
+    found: list[tuple[float, Pointer, Words]] = []
+    for pointer, member in looks.states:
+        known, words = member.known, _words(member, pointer, place, setting)
+        if not words.phases and member.is_named and not (member.is_free and known > 0.7 and len(pointer) == 1):
             continue
-        known = _status_name(vocabulary, member.name, kinds)
-        if known is None and not any(form.constants for form in (shape, *shape.branches)):
-            continue
-        examples = [v for body in setting.examples if (v := dig(body, (*place, *member.pointer))) is not None]
-        words = read_words(document, vocabulary, member.name, shape.node if not shape.branches else _whole(shape),
-                           setting.texts if known and len(member.pointer) == 1 else (), examples)  # fmt: skip
-        if known is None:
-            if words.evidence != "its enum" or words.sureness < 0.8 or vocabulary.rank("error", "type", member.name):
-                continue
-            known = 0.2
-        elif not words.phases:
-            is_free = not kinds or ("string" in kinds and not any(form.constants for form in (shape, *shape.branches)))
-            if not (is_free and known > 0.7 and len(member.pointer) == 1):
-                continue
-        score = known + 2 * words.sureness - 0.35 * (len(member.pointer) - 1)
-        found.append((score, member, words))
+        found.append((known + 2 * words.sureness - 0.35 * (len(pointer) - 1), pointer, words))
     if not found:
-        return None, NO_WORDS, []
+        return None, NO_WORDS, ()
     found.sort(key=lambda each: -each[0])
     most, best, its_words = found[0]
-    others = [
-        (member.pointer, round(score / most / 2, 2)) for score, member, words in found[1:] if words.sureness >= LIFELIKE
-    ]
+    if most <= 0:
+        return None, NO_WORDS, ()
+    others = [(p, round(score / most / 2, 2)) for score, p, words in found[1:] if words.sureness >= LIFELIKE]
     return best, its_words, others[:MAX_RIVALS]
 
 
-def _whole(shape: Shape) -> Any:
-    """A schema that says what all branches of a shape say."""
-    return {**shape.node, "anyOf": [branch.node for branch in shape.branches]}
-
-
-def _status_name(vocabulary: Vocabulary, name: str, kinds: set[str]) -> float | None:
-    """How much a name sounds like a status: 1 is best, None is not at all."""
-    rank = vocabulary.rank("roles", "status", name)
-    if rank is not None:
-        return 1.0 - 0.02 * rank
-    if kinds == {"boolean"}:
-        return 0.5 if vocabulary.rank("roles", "done", name) is not None else None
-    return 0.7 if vocabulary.ends_like("status", name) else None
-
-
-def _role(
-    vocabulary: Vocabulary, role: str, members: list[Member], taken: Set[Pointer], setting: Setting
-) -> list[tuple[int, Pointer]]:
-    """Where the fields of a role may stand, by name and type, the best first: a result in all, all else in one."""
-    allowed = _TYPES.get(role)
-    for level in range(1, MAX_INSIDE + 2 if role in _INSIDE else 2):
-        ranked = []
-        for member in members:
-            if len(member.pointer) == level and member.pointer not in taken and _suits(member.shape, allowed):
-                rank = vocabulary.rank("roles", role, member.name)
-                if role == "id":
-                    rank = _id_rank(vocabulary, member, rank, setting.ids)
-                if rank is not None and not any(member.pointer[:n] in taken for n in range(1, level)):
-                    ranked.append((rank, member.pointer))
-        if ranked:
-            return sorted(ranked, key=lambda each: each[0])
-    return []
-
-
-def _id_rank(vocabulary: Vocabulary, member: Member, rank: int | None, wanted: Sequence[str]) -> int | None:
-    """How well a member suits as the id: by the name of a parameter that leads to the job, a known name, its end."""
-    if plain(member.name) in wanted:
-        return wanted.index(plain(member.name)) - len(wanted)
-    if rank is None and len(member.pointer) == 1 and vocabulary.ends_like("id", member.name):
-        return 1000
-    return rank
-
-
-def _suits(shape: Shape, allowed: set[str] | None) -> bool:
-    return allowed is None or not shape.types or bool(allowed & set(shape.types))
+def _words(member: StatusField, pointer: Pointer, place: Pointer, setting: Setting) -> Words:
+    if member.own_words is not None:
+        return member.own_words
+    whole = (*place, *pointer)
+    examples = [v for body in setting.examples if isinstance(v := dig(body, whole), str)]
+    return member.told_words(setting.texts if len(pointer) == 1 else (), examples)
 
 
 def dig(value: Any, pointer: Pointer) -> Any:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +137,13 @@ class _Unmade:
         return b""
 
 
+@lru_cache(maxsize=1)
 def load_vocabulary() -> Vocabulary:
     """The words and patterns by which a contract is read."""
     return Vocabulary.from_data(_bundled_data("vocabulary.yaml"))
 
 
+@lru_cache(maxsize=1)
 def load_profiles() -> dict[str, Profile]:
     """The named profiles of durations."""
     return read_profiles(_bundled_data("profiles.yaml"), "fixtures/profiles.yaml")

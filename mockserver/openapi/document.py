@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An OpenAPI operation. `id` is its operationId, or `GET /path` where it has none."""
+    """An OpenAPI operation. `id` is its operationId, or `GET /path` where it has none; `name` is always that."""
 
     id: str
     method: str
@@ -63,11 +63,10 @@ class Operation:
     security: tuple[Node, ...]
     raw: Node
     written: str = ""  # the path as the document has it, where two are read as the same
+    name: str = field(init=False, compare=False)  # method and path, as people write an operation
 
-    @property
-    def name(self) -> str:
-        """Method and path, as people write an operation."""
-        return f"{self.method} {self.written or self.path}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.method} {self.written or self.path}")
 
     def success(self) -> Answer | None:
         """The declared answer of the lowest 2xx status, else `2XX`, else `default`."""
@@ -92,6 +91,7 @@ class Document:
     _noted: list[str] = field(default_factory=list, repr=False, compare=False)  # while operations were read
     _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by reference
     shapes: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept by schema.py
+    looks: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)  # kept while a contract is read
 
     @property
     def version(self) -> tuple[int, int]:

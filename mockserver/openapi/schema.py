@@ -102,7 +102,7 @@ def forms_of(document: Document, schema: Any) -> list[Shape]:
 
 def union_of(document: Document, schema: Any) -> Shape:
     """The shape of a schema with the properties of all its forms; what they say differently is an `anyOf`."""
-    shape = shape_of(document, schema)
+    shape = _shape(document, schema, 0)
     if not shape.branches:
         return shape
     key = ("union", (reference_of(schema) if len(schema) == 1 else "") or id(schema))
@@ -123,14 +123,16 @@ def union_of(document: Document, schema: Any) -> Shape:
 
 def _shape(document: Document, schema: Any, depth: int) -> Shape:
     shapes = document.shapes
-    key = reference_of(schema) if isinstance(schema, dict) and len(schema) == 1 else ""
-    kept: tuple[Any, Shape] | None = shapes.get(key or id(schema))
-    if kept is not None and (key or kept[0] is schema):
+    key: str | int = id(schema)
+    if type(schema) is dict and len(schema) == 1 and "$ref" in schema:
+        key = reference_of(schema) or key
+    kept: tuple[Any, Shape] | None = shapes.get(key)
+    if kept is not None and (kept[0] is schema or type(key) is str):
         return kept[1]
     shape = _made(document, schema, depth)
     if len(shapes) >= MAX_SHAPES:
         shapes.clear()
-    shapes[key or id(schema)] = (schema, shape)  # with the schema: what is kept has an identity of its own
+    shapes[key] = (schema, shape)  # with the schema: what is kept has an identity of its own
     return shape
 
 
@@ -139,6 +141,8 @@ def _made(document: Document, schema: Any, depth: int) -> Shape:
         raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
     name = reference_of(schema).rsplit("/", 1)[-1]
     node = _merged(document, schema, depth)
+    if "oneOf" not in node and "anyOf" not in node:
+        return _own_shape(node, name)
     branches = [_shape(document, option, depth + 1) for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]]
     null_branch = any(_is_null(b) for b in branches)
     branches = [b for b in branches if not _is_null(b)]
@@ -161,18 +165,22 @@ def _made(document: Document, schema: Any, depth: int) -> Shape:
 
 def _own_shape(node: Node, name: str) -> Shape:
     declared = node.get("type")
-    types = declared if isinstance(declared, list) else [declared] if isinstance(declared, str) else []
-    nullable = bool(node.get("nullable")) or "null" in types or None in _list(node, "enum")
-    return Shape(
-        types=tuple(str(t) for t in types if t != "null"),
-        nullable=nullable,
-        properties=_map(node, "properties"),
-        required=frozenset(map(str, _list(node, "required"))),
-        items=node.get("items"),
-        node=node,
-        branches=(),
-        name=name,
-    )
+    nullable = bool(node.get("nullable"))
+    if isinstance(declared, str):
+        types: tuple[str, ...] = (declared,) if declared != "null" else ()
+        nullable = nullable or declared == "null"
+    else:
+        several = _list(node, "type")
+        types = tuple(str(t) for t in several if t != "null")
+        nullable = nullable or "null" in several
+    if "enum" in node:
+        nullable = nullable or None in _list(node, "enum")
+    properties = _map(node, "properties") if "properties" in node else {}
+    required = frozenset(map(str, _list(node, "required"))) if "required" in node else _NOTHING
+    return Shape(types, nullable, properties, required, node.get("items"), node, (), name)
+
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 def _list(node: Node, key: str) -> list[Any]:
