@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: install serve test lint contract fuzz bench clean
+.PHONY: install serve test lint contract fuzz bench survey clean
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv || (python3 -m pip install --quiet --user virtualenv && python3 -m virtualenv --quiet .venv)
@@ -30,6 +30,9 @@ fuzz: install
 
 bench: install
 	$(PY) -m tests.bench.run
+
+survey: install
+	$(PY) -m tests.survey $(DOCS) $(ARGS)
 
 clean:
 	rm -rf .venv tests/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

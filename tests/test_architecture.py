@@ -1,5 +1,6 @@
 """Laws about the code and its docs."""
 
+import os
 import re
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_the_floors_hold() -> None:
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_nothing_is_imported_for_serving_that_serving_does_not_use() -> None:
+def test_nothing_is_imported_for_serving_that_serving_does_not_use(tmp_path: Path) -> None:
     program = (
         "import sys; from mockserver.loading.providers import bundled_names, load_provider;"
         "from mockserver.web.server import Settings, build_app; import mockserver.web.protocol, uvicorn;"
@@ -45,8 +46,9 @@ def test_nothing_is_imported_for_serving_that_serving_does_not_use() -> None:
         "load(); print(*sorted({m.split('.')[0] for m in sys.modules}))"
     )
     command = [sys.executable, "-c", program]
-    subprocess.run(command, check=True, capture_output=True)  # fills the cache of parsed documents
-    loaded = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    own = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}  # other tests drop files from the usual one
+    subprocess.run(command, check=True, capture_output=True, env=own)  # fills the cache of parsed documents
+    loaded = set(subprocess.run(command, check=True, capture_output=True, text=True, env=own).stdout.split())
     assert "starlette" in loaded
     assert not loaded & {"PIL", "jsonpath", "yaml", "jsonschema_rs", "schemathesis", "hypothesis", "httpx2", "rich"}
 

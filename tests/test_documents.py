@@ -142,6 +142,7 @@ EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
         "postcard": {
             "create": ["POST /postcards"],
             "retrieve": ["GET /postcards/{postcard_id}"],
+            "delete": ["DELETE /postcards/{postcard_id}"],
             "id": ("path", "/postcard_id", "postcard_{alnum:24}"),
             "made": "/postcard_id",
             "at": "",

@@ -1,5 +1,6 @@
 """What is concluded about the jobs of a document, and how a wrong declaration is told from a right one."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from mockserver.errors import DeclarationError, NoJobError
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.lifecycle import State
-from mockserver.jobs.resource import Contract, JobResource, RecordAction
+from mockserver.jobs.resource import Action, Contract, JobResource, RecordAction
 from mockserver.loading.providers import bundled, bundled_names, load_profiles, load_provider, load_vocabulary
 from mockserver.openapi.document import Document
 from mockserver.provider import Provider
@@ -274,6 +275,9 @@ def test_a_declared_retrieve_needs_no_known_words() -> None:
         ({"resources": {"task": {"create": "nope"}}}, "x-job.resources.task.create: 'nope'", "make, read"),
         ({"resources": {"task": {"retrieve": "nope"}}}, "retrieve 'nope'", "make, read"),
         ({"resources": {"task": {"create": "read"}}}, "x-job.resources.task.create: 'read'", "plays another part"),
+        ({"resources": {"task": {"result": "nope"}}}, "x-job.resources.task.result: 'nope'", "make, read"),
+        ({"resources": {"task": {"result": "make", "create": "make"}}}, "task.result: 'make'", "plays another part"),
+        ({"resources": {"task": {"id-format": "/(/"}}}, "x-job.resources.task: id-format", "/(/"),
         ({"resources": {"task": {"echo": {"/nope": "/aspect"}}}}, "x-job.resources.task.echo: /nope", "/ratio"),
         ({"resources": {"task": {}, "banana": {}}}, "x-job.resources.banana matches no job", "GET /tasks/{task_id}"),
         ({"resources": {"task": {"follow-ups": {"nope": {}}}}}, "follow-ups: 'nope'", "make, read"),
@@ -316,6 +320,47 @@ def test_fields_that_are_declared_for_some_states_only() -> None:
     job = an_object(id=TEXT, status=STATUS, prompt=TEXT)
     x_job = {"resources": {"task": {"only-in": {"/prompt": ["running", "succeeded"]}}}}
     assert ["prompt" in body for body in life(served(a_document(job, **{"x-job": x_job})), "id")] == [False, True, True]
+
+
+def test_a_result_of_its_own_is_declared() -> None:
+    root = declared(retrieve="read", result="fetch")
+    id = {"name": "ref", "in": "path", "required": True, "schema": TEXT}
+    film = an_object("film", film=TEXT)
+    root["paths"]["/films/{ref}"] = {"get": {"operationId": "fetch", "parameters": [id], "responses": answer(film)}}
+    task = resource_of(root)
+    part = task.first(Action.RESULT)
+    assert part is not None
+    assert part.operation.id == "fetch"
+    service = served(root)
+    made = service.post("/tasks", json={"prompt": "x"}).json()["id"]
+    assert 400 <= service.get(f"/films/{made}").status_code < 500, "it is not there yet"
+    service.clock.advance(LATER)
+    assert "film" in service.get(f"/films/{made}").json()
+
+
+def test_ids_are_made_to_match_a_declared_pattern() -> None:
+    made = served(declared(**{"id-format": "/^task_[0-9a-f]{12}$/"})).post("/tasks", json={"prompt": "x"}).json()["id"]
+    assert re.fullmatch("task_[0-9a-f]{12}", made)
+
+
+def test_a_create_that_is_declared_beside_a_retrieve_is_read_by_that_one() -> None:
+    root = declared(create="make", retrieve="look")
+    id = {"name": "task_id", "in": "path", "required": True, "schema": TEXT}
+    root["paths"]["/looks/{task_id}"] = {"get": {"operationId": "look", "parameters": [id], "responses": answer(JOB)}}
+    task = resource_of(root)
+    retrieve, create = task.first(Action.RETRIEVE), task.first(Action.CREATE)
+    assert retrieve is not None
+    assert create is not None
+    assert (create.operation.id, retrieve.operation.id) == ("make", "look")
+
+
+def test_declared_words_are_said_in_the_type_that_the_status_has() -> None:
+    numbers = an_object("id", "status", id=TEXT, status={"type": "integer", "enum": [1, 2, 3, 4]})
+    words = {"queued": "1", "running": "2", "succeeded": "4", "failed": "3"}
+    root = declared(retrieve="read", words=words, fields={"status": "/status"})
+    for path, method in (("/tasks", "post"), ("/tasks/{task_id}", "get")):
+        root["paths"][path][method]["responses"] = answer(numbers)
+    assert [body["status"] for body in life(served(root), "id")] == [1, 2, 4]
 
 
 def test_declared_headers_and_refusals() -> None:

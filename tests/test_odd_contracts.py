@@ -14,6 +14,7 @@ from test_every_operation import check
 
 from mockserver.errors import DocumentError
 from mockserver.jobs.resource import Action
+from mockserver.loading.providers import load
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -414,27 +415,38 @@ def test_a_pattern_is_read_as_javascript_reads_it(bench: Bench) -> None:
         assert "[\\w-.]" in wrong.json()["detail"].replace("\\-", "-")
 
 
-def test_a_pattern_that_nobody_can_compile_is_refused_at_load(bench: Bench) -> None:
+def test_a_pattern_that_nobody_can_compile_is_noted_and_not_applied(bench: Bench) -> None:
     body = an_object("prompt", prompt={**TEXT, "pattern": "^(a"})
-    with pytest.raises(DocumentError, match=r"POST /jobs cannot be served"):
-        bench.serve(a_document(jobs(body=body)))
-    with pytest.raises(DocumentError, match=r"POST /jobs cannot be served"):
-        bench.serve(a_document(jobs(query={"label": {**TEXT, "pattern": "["}})))
+    service = bench.serve(a_document(jobs(body=body, query={"label": {**TEXT, "pattern": "["}})))
+    notes = service.provider.contract.document.notes
+    assert any("prompt" in note and "pattern" in note for note in notes), notes
+    assert any("label" in note and "pattern" in note for note in notes), notes
+    called(service, "POST /jobs", json={"prompt": "a cat"}, params={"label": "x"})
+
+
+def test_an_answer_that_no_value_fits_is_said_and_sent_without_it(bench: Bench) -> None:
+    job = an_object("id", "status", "size", id=TEXT, status=STATUS, size={**INTEGER, "minimum": 2, "maximum": 1})
+    loaded = load(bench.write(a_document(jobs(), {"Job": job})))
+    told = [problem.text for problem in loaded.problems or ()]
+    assert "POST /jobs: its answer can never be valid: size: minimum is 2, maximum is 1." in told
+    made = start(loaded.provider).post("/jobs", json={"prompt": "a cat"}).json()
+    assert made["status"] == "queued"
+    assert "size" not in made
 
 
 def test_an_unknown_security_scheme_is_read_as_the_only_one_there_is(bench: Bench) -> None:
-    service = bench.serve(a_document(jobs(), components=SCHEMES, security=[{"oauth": []}]))
+    only = {"securitySchemes": {"app": SCHEMES["securitySchemes"]["app"]}}
+    service = bench.serve(a_document(jobs(), components=only, security=[{"oauth": []}]), key="")
     notes = service.provider.contract.document.notes
     assert any("the security scheme 'oauth', which" in note and "the only one there is" in note for note in notes)
-    service.client.headers.pop("authorization", None)
     refused = service.post("/jobs", json={"prompt": "a cat"})
     assert refused.status_code == 401, "that scheme is asked for"
 
 
-def test_an_unknown_security_scheme_is_none_where_there_is_no_other(bench: Bench) -> None:
-    service = bench.serve(a_document(jobs(security=[{"oauth": []}])))
+@pytest.mark.parametrize("components", [{}, SCHEMES], ids=["none", "two"])
+def test_an_unknown_security_scheme_is_none_where_there_is_not_one_other(bench: Bench, components: Node) -> None:
+    service = bench.serve(a_document(jobs(security=[{"oauth": []}]), components=components), key="")
     assert any("'oauth'" in note and "no key is asked for" in note for note in service.provider.contract.document.notes)
-    service.client.headers.pop("authorization", None)
     assert service.post("/jobs", json={"prompt": "a cat"}).status_code < 300
 
 

@@ -127,7 +127,7 @@ def _read_resource(data: Any, where: str) -> ResourceDeclaration:
         except DeclarationError as error:
             raise DeclarationError(f"{where}: {error}") from None
     return ResourceDeclaration(
-        operations={a: str(data[a.value]) for a in SINGLE if a.value in data},
+        operations={a: str(data[a.value]) for a in Action if a in SINGLE and a.value in data},
         follow_ups=_read_follow_ups(_map(data, "follow-ups", where), f"{where}.follow-ups"),
         id_format=id_format,
         words={State(state): str(word) for state, word in words.items()},

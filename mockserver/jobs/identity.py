@@ -51,7 +51,10 @@ def _by_pattern(pattern: str, id_format: str) -> Callable[[Random], str]:
 
     if len(pattern) > MAX_PATTERN or _NESTED.search(pattern):
         raise DeclarationError(f"id-format {id_format!r}: a pattern of this kind is not drawn from.")
-    wanted = re.compile(pattern.replace(r"\d", "[0-9]").replace(r"\w", "[0-9A-Za-z_]"))
+    try:
+        wanted = re.compile(pattern.replace(r"\d", "[0-9]").replace(r"\w", "[0-9A-Za-z_]"))
+    except (re.error, OverflowError) as error:
+        raise DeclarationError(f"id-format {id_format!r} is no pattern: {error}.") from None
     whole = wanted.pattern if wanted.pattern.startswith("^") else f"^{wanted.pattern}$"
 
     def draw(random: Random) -> str:

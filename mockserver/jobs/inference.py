@@ -37,7 +37,7 @@ from mockserver.jobs.resource import (
     View,
 )
 from mockserver.jobs.statuses import Words, read_words, usual_words
-from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view, view_at
+from mockserver.jobs.views import LIFELIKE, Setting, dig, find_reference, find_view, view_of
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation, is_json
 from mockserver.openapi.schema import shape_of, union_of
@@ -953,7 +953,7 @@ class _Reading:
         return schema
 
     def _view_at(self, schema: Any, pointer: Pointer) -> View:
-        return view_at(self.document, self.vocabulary, pointer, self._node_at(schema, pointer))
+        return view_of(self.document, self.vocabulary, pointer, self._node_at(schema, pointer))
 
     def _amended(self, view: View, wishes: ResourceDeclaration) -> View:
         """A view with the declared fields and words in place of the inferred ones, where it has those fields."""

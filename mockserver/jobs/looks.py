@@ -12,7 +12,7 @@ from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Shape, shape_of, union_of
 
-RIVAL = 0.4  # how likely the second field is whose name suits a role
+MAX_RIVALS = 2  # runners-up for a role that are told
 MAX_INSIDE = 2  # levels inside a job at which its own fields may stand (`attributes.status`)
 _TIMES = {"created", "started", "completed", "updated", "expires"}
 _SCALARS = {"string", "integer", "number"}
@@ -28,6 +28,7 @@ _TYPES: dict[str, set[str]] = {
     "result link": {"string"},
     **dict.fromkeys(_TIMES, _SCALARS),
 }
+_Cast = tuple[Mapping[str, tuple[Pointer, ...]], Sequence[tuple[str, Pointer]]]  # fields by role, runners-up
 _STATUS_TYPES = {"string", "integer", "boolean"}
 _INSIDE = ("id", "progress", "created", "started", "completed", "updated", "error", "result")  # what may stand deeper
 _BY_ENDING = 1000  # the rank of an id that merely ends like one
@@ -73,37 +74,34 @@ class Looks:
     vocabulary: Vocabulary
     parts: Sequence[tuple[Pointer, _Own]]
     states: Sequence[tuple[Pointer, StatusField]]
-    _known: dict[Any, Mapping[str, tuple[Pointer, ...]]] = field(default_factory=dict)
+    _known: dict[Any, _Cast] = field(default_factory=dict)
 
     def fields(self, status: Pointer | None, ids: Sequence[str]) -> Mapping[str, tuple[Pointer, ...]]:
         """Which field plays which role; `ids` are the plain names that the id may have, the best first."""
+        return self._cast(status, ids)[0]
+
+    def rivals(self, status: Pointer | None, ids: Sequence[str]) -> Sequence[tuple[str, Pointer]]:
+        """The fields that could play a role as well, but for the status."""
+        return self._cast(status, ids)[1]
+
+    def _cast(self, status: Pointer | None, ids: Sequence[str]) -> _Cast:
         wanted = tuple(name for name in ids if any(name in own.ids for _, own in self.parts))
         key = status, wanted
         if (known := self._known.get(key)) is None:
             known = self._known[key] = self._fields(status, wanted)
         return known
 
-    def _fields(self, status: Pointer | None, wanted: Sequence[str]) -> Mapping[str, tuple[Pointer, ...]]:
+    def _fields(self, status: Pointer | None, wanted: Sequence[str]) -> _Cast:
         fields: dict[str, tuple[Pointer, ...]] = {"status": (status,)} if status else {}
         taken = {status} if status else set()
+        rivals: list[tuple[str, Pointer]] = []
         roles = self.vocabulary.ranks["roles"]
         for role in roles:
             if role != "status" and (ranked := self._role(role, taken, wanted)):
-                fields[role] = ranked if role == "result" else ranked[:1]
-                taken.update(fields[role])
-        return {role: fields[role] for role in roles if role in fields}
-
-    def rivals(self, status: Pointer | None, ids: Sequence[str], most: int) -> list[tuple[str, Pointer, float]]:
-        """The fields that could play a role instead, with how likely that is."""
-        taken = {status} if status else set()
-        wanted = tuple(name for name in ids if any(name in own.ids for _, own in self.parts))
-        found: list[tuple[str, Pointer, float]] = []
-        for role in self.vocabulary.ranks["roles"]:
-            if role != "status" and (ranked := self._role(role, taken, wanted)):
-                first = ranked if role == "result" else ranked[:1]
-                found += [(role, pointer, RIVAL) for pointer in ranked[len(first) : len(first) + most]]
-                taken.update(first)
-        return found
+                found = fields[role] = ranked if role == "result" else ranked[:1]
+                rivals += [(role, pointer) for pointer in ranked[len(found) : len(found) + MAX_RIVALS]]
+                taken.update(found)
+        return {role: fields[role] for role in roles if role in fields}, rivals
 
     def _role(self, role: str, taken: set[Pointer], wanted: Sequence[str]) -> tuple[Pointer, ...]:
         """Where the fields of a role may stand, by name and type, the best first: a result in all, all else in one."""

@@ -14,6 +14,7 @@ from mockserver.openapi.schema import Shape, reference_of, shape_of, union_of
 MAX_LEVELS = 5  # an envelope or two, a list, an item, and one more
 MAX_OBJECTS = 300  # of one answer that are looked at
 MAX_RIVALS = 2  # runners-up for a role that are told
+RIVAL = 0.4  # how likely the second field is whose name suits a role
 LIFELIKE = 0.5  # the least sureness at which a status is taken for that of a job
 
 
@@ -48,24 +49,24 @@ def find_view(
         if not declared and "id" not in fields and "status" not in fields:
             continue
         inside = sum(len(p[0]) > 1 for role, p in fields.items() if role in ("id", "status"))
-        score = declared + _telling_id(vocabulary, fields) - 0.4 * inside
-        score += 0.3 + 2 * words.sureness if "status" in fields else 0.0
+        score = (
+            declared
+            + _telling_id(vocabulary, fields)
+            + ("status" in fields) * (0.3 + 2 * words.sureness)
+            - 0.4 * inside
+        )
         score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
         if score > 0 and (best is None or score > best[0]):
-            best, found = (score, -len(pointer)), (pointer, place, fields, words, looks, status, others)
-    if found is None:
-        return None
-    pointer, place, fields, words, looks, status, others = found
-    rivals = [("status", *other) for other in others] + looks.rivals(status, setting.ids, MAX_RIVALS)
-    return _view(pointer, place, fields, words, tuple(rivals))
+            best, found = (score, -len(pointer)), (pointer, place, looks, status, words, others)
+    return _view(setting, *found) if found else None
 
 
-def view_at(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any) -> View:
-    """The view of the object of this schema, whatever it looks like."""
+def view_of(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema: Any) -> View:
+    """The view of an object that is taken for a job."""
     looks = looks_of(document, vocabulary, union_of(document, schema))
-    status, words, others = _status(looks, pointer, Setting())
-    rivals = [("status", *other) for other in others] + looks.rivals(status, (), MAX_RIVALS)
-    return _view(pointer, schema, looks.fields(status, ()), words, tuple(rivals))
+    setting = Setting()
+    status, words, others = _status(looks, pointer, setting)
+    return _view(setting, pointer, schema, looks, status, words, others)
 
 
 def _telling_id(vocabulary: Vocabulary, fields: Mapping[str, tuple[Pointer, ...]]) -> float:
@@ -77,12 +78,12 @@ def _telling_id(vocabulary: Vocabulary, fields: Mapping[str, tuple[Pointer, ...]
 
 
 def _view(
-    pointer: Pointer,
-    schema: Any,
-    fields: Mapping[str, tuple[Pointer, ...]],
-    words: Words,
-    rivals: tuple[tuple[str, Pointer, float], ...],
-) -> View:
+    setting: Setting, pointer: Pointer, schema: Any, looks: Looks, status: Pointer | None, words: Words,
+    others: Sequence[tuple[Pointer, float]],
+) -> View:  # fmt: skip
+    fields = looks.fields(status, setting.ids)
+    rivals = [("status", *other) for other in others]
+    rivals += [(role, place, RIVAL) for role, place in looks.rivals(status, setting.ids)]
     return View(
         pointer,
         schema,
@@ -93,7 +94,7 @@ def _view(
         passive_words=words.passive,
         evidence=words.evidence,
         sureness=words.sureness,
-        rivals=rivals,
+        rivals=tuple(rivals),
     )
 
 
@@ -167,23 +168,24 @@ def _children(document: Document, shape: Shape) -> Sequence[_Inner]:
 
 def _status(
     looks: Looks, place: Pointer, setting: Setting
-) -> tuple[Pointer | None, Words, list[tuple[Pointer, float]]]:
+) -> tuple[Pointer | None, Words, Sequence[tuple[Pointer, float]]]:
     """Where the state is told: by its name, by how much its words look like a life, and how near it stands.
 
     With it the runners-up whose words look like a life too; one that is as good has 0.5.
     """
-    found: list[tuple[float, int, Pointer, Words]] = []
-    for number, (pointer, member) in enumerate(looks.states):
+    found: list[tuple[float, Pointer, Words]] = []
+    for pointer, member in looks.states:
         known, words = member.known, _words(member, pointer, place, setting)
         if not words.phases and member.is_named and not (member.is_free and known > 0.7 and len(pointer) == 1):
             continue
-        score = known + 2 * words.sureness - 0.35 * (len(pointer) - 1)
-        found.append((-score, number, pointer, words))
+        found.append((known + 2 * words.sureness - 0.35 * (len(pointer) - 1), pointer, words))
     if not found:
-        return None, NO_WORDS, []
-    found.sort(key=lambda each: each[:2])
-    most, _, best, its_words = found[0]
-    others = [(p, round(score / most / 2, 2)) for score, _, p, words in found[1:] if words.sureness >= LIFELIKE]
+        return None, NO_WORDS, ()
+    found.sort(key=lambda each: -each[0])
+    most, best, its_words = found[0]
+    if most <= 0:
+        return None, NO_WORDS, ()
+    others = [(p, round(score / most / 2, 2)) for score, p, words in found[1:] if words.sureness >= LIFELIKE]
     return best, its_words, others[:MAX_RIVALS]
 
 
