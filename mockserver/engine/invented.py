@@ -10,8 +10,8 @@ from typing import Any
 from mockserver.engine.inputs import keep, kept_inputs, usual_inputs
 from mockserver.engine.sampling import Sampler
 from mockserver.errors import DocumentError
-from mockserver.jobs.flow import bare
 from mockserver.jobs.job import Job
+from mockserver.jobs.paths import bare
 from mockserver.jobs.resource import Action, Contract, IdPlace, JobResource
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.openapi.document import Operation, is_json

@@ -23,10 +23,10 @@ from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
-from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.paths import path_parameters
 from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.message import RawHeaders, Request, Response

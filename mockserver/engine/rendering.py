@@ -24,9 +24,9 @@ from mockserver.engine.proving import Mends, proved
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import Sampler, sample
 from mockserver.errors import DocumentError
-from mockserver.jobs.flow import path_parameters
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
+from mockserver.jobs.paths import path_parameters
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.schema import Shape, Validator, forms_of, shape_of

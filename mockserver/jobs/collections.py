@@ -7,6 +7,7 @@ from typing import Any
 
 from mockserver.errors import DocumentError
 from mockserver.jobs.identity import format_of
+from mockserver.jobs.paths import bare, singular
 from mockserver.jobs.resource import Collection, Conclusion, IdPlace, Pointer, RecordAction, RecordOperation
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document, Operation
@@ -27,7 +28,7 @@ def find_collections(
     free = [operation for operation in document.operations if operation.name not in placed]
     by_path: dict[str, list[Operation]] = {}
     for operation in free:
-        by_path.setdefault(_bare(operation.path), []).append(operation)
+        by_path.setdefault(bare(operation.path), []).append(operation)
     taken = set(placed.values())
     found: list[Collection] = []
     notes: list[Conclusion] = []
@@ -184,20 +185,10 @@ def _dig(value: Any, pointer: Pointer) -> Any:
     return value
 
 
-def _bare(path: str) -> str:
-    """A path as it is compared: parameters without their names, no slash at the end."""
-    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
-
-
 def _noun(path: str) -> str:
     """What one record is called: the last word of the path that is no parameter, in the singular."""
     words = [piece for piece in path.split("/") if piece and "{" not in piece]
-    noun = re.sub(r"[^0-9A-Za-z]+", "_", words[-1]).strip("_") if words else ""
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    if noun.endswith(("ches", "shes", "sses", "xes")):
-        return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun or "record"
+    return singular(re.sub(r"[^0-9A-Za-z]+", "_", words[-1]).strip("_") if words else "") or "record"
 
 
 def _free_name(path: str, taken: set[str]) -> str:

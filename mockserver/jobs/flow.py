@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from mockserver.jobs.paths import MAX_KNOWN, VERSION, bare, nouns_of, path_parameters, singular
 from mockserver.jobs.resource import IdPlace, Pointer
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
 from mockserver.openapi.document import Answer, Document, Operation
@@ -14,10 +15,8 @@ from mockserver.openapi.schema import reference_of, shape_of, union_of
 ENOUGH = 3.5  # the least score of a flow that is believed
 CERTAIN = 10.0  # the score from which nothing more is wanted
 MAX_LEVELS = 4
-MAX_KNOWN = 10_000  # paths and words that are remembered
 BRIEF = 4  # properties of an answer that says little more than an id
 MAX_FIELDS = 60  # of one answer that may be ids
-_VERSION = re.compile(r"v\d+\w*$|\d+$")
 _EXPRESSION = re.compile(r"\$response\.body#(/[^\s{}]+)")
 
 
@@ -252,9 +251,7 @@ def _surroundings(
             (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
         )
         telling = [
-            part
-            for part in ours[:shared]
-            if part != "{}" and not _VERSION.match(part) and part not in vocabulary.filler
+            part for part in ours[:shared] if part != "{}" and not VERSION.match(part) and part not in vocabulary.filler
         ]
         score += min(0.6 * len(telling), 1.8) + 0.1 * shared
     nouns = nouns_of(vocabulary, reader.path)
@@ -283,7 +280,7 @@ def _surroundings(
 def _steps_of(vocabulary: Vocabulary, path: str) -> frozenset[str]:
     """The telling steps of a path, each as a plain word in the singular."""
     steps = {plain(singular(step)) for step in path.split("/")} - vocabulary.filler
-    return frozenset(step for step in steps if step and not _VERSION.match(step))
+    return frozenset(step for step in steps if step and not VERSION.match(step))
 
 
 def _is_filler(vocabulary: Vocabulary, path: str) -> bool:
@@ -312,48 +309,3 @@ def _linked(teller: Teller, reader: Operation, place: IdPlace) -> str | None:
             found = _EXPRESSION.search(expression)
             return found[1] if found else ""
     return None
-
-
-# -- paths and nouns --------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=MAX_KNOWN)
-def path_parameters(path: str) -> tuple[str, ...]:
-    """The names of a path's parameters in order."""
-    return tuple(piece.split("}")[0] for piece in path.split("{")[1:])
-
-
-@lru_cache(maxsize=MAX_KNOWN)
-def bare(path: str) -> str:
-    """A path as it is compared: parameters without their names, no slash at the end."""
-    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
-
-
-@lru_cache(maxsize=MAX_KNOWN)
-def collection_of(path: str) -> str:
-    """The bare path that a job's path hangs below: all but the last parameter and what follows it."""
-    stripped = bare(path)
-    return stripped[: stripped.rindex("{")].rstrip("/") if "{" in stripped else stripped
-
-
-@lru_cache(maxsize=MAX_KNOWN)
-def nouns_of(vocabulary: Vocabulary, path: str) -> tuple[str, ...]:
-    """What a path is about: its literal words in the singular, without versions and words that say nothing."""
-    found = []
-    for segment in bare(path).split("/"):
-        for word in re.split(r"[.:_\-]|\{\}", segment):
-            whole = singular(plain(word))
-            for noun in dict.fromkeys((whole, *(singular(piece) for piece in pieces(word)))):
-                if noun and noun not in vocabulary.filler and not _VERSION.match(noun):
-                    found.append(noun)
-    return tuple(dict.fromkeys(found))
-
-
-@lru_cache(maxsize=MAX_KNOWN)
-def singular(noun: str) -> str:
-    """A noun in the singular, as far as its ending tells."""
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    if noun.endswith(("ches", "shes", "sses", "xes")):
-        return noun[:-2]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) else noun
