@@ -5,6 +5,12 @@ from typing import Any
 import pytest
 from in_process import Service, key_headers, start
 
+from mockserver.jobs.declaration import read_declaration
+from mockserver.jobs.inference import read_contract
+from mockserver.loading.providers import load_profiles, load_vocabulary
+from mockserver.openapi.document import Document
+from mockserver.provider import Provider
+
 TASKS = "/api/ai/video/generations"
 CURSOR_LISTS = {"openai": "/videos", "hingnet-sora": "/v1/videos"}
 
@@ -174,3 +180,29 @@ def test_totals_count_the_callers_own_jobs() -> None:
     made(service, TASKS, 3, model="m")
     other = service.get(TASKS, headers={"X-Api-Key": "somebody-else"}).json()["data"]
     assert (other["total"], other["totalPages"], other["list"]) == (0, 0, [])
+
+
+def test_a_list_below_something_shows_what_was_created_below_it() -> None:
+    job = {"type": "object", "required": ["id", "status"], "properties": {
+        "id": {"type": "string"}, "status": {"type": "string", "enum": ["queued", "done", "failed"]}}}  # fmt: skip
+
+    def answers(schema: dict[str, object]) -> dict[str, object]:
+        return {"200": {"content": {"application/json": {"schema": schema}}}}
+
+    paths = {
+        "/rooms/{room}/jobs": {
+            "post": {"requestBody": {"content": {"application/json": {}}}, "responses": answers(job)},
+            "get": {"responses": answers({"type": "array", "items": job})},
+        },
+        "/rooms/{room}/jobs/{id}": {"get": {"responses": answers(job)}, "delete": {"responses": {"204": {}}}},
+    }
+    read = Document({"openapi": "3.1.0", "info": {}, "paths": paths}, "rooms.json")
+    contract = read_contract(read, load_vocabulary(), read_declaration(None, ""), load_profiles())
+    service = start(Provider("rooms", contract))
+    ids = {room: service.post(f"/rooms/{room}/jobs", json={}).json()["id"] for room in ("blue", "red")}
+    assert [job["id"] for job in service.get("/rooms/blue/jobs").json()] == [ids["blue"]]
+    assert [job["id"] for job in service.get("/rooms/red/jobs").json()] == [ids["red"]]
+    assert service.get("/rooms/green/jobs").json() == []
+    assert service.get(f"/rooms/blue/jobs/{ids['blue']}").status_code == 200
+    assert service.delete(f"/rooms/blue/jobs/{ids['blue']}").status_code == 204
+    assert service.get("/rooms/blue/jobs").json() == []

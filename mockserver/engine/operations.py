@@ -37,6 +37,7 @@ Handler = Callable[[Request, Mapping[str, str], bytes], Response]
 Act = Callable[[Request, str, Inputs, bytes], Response]
 _SUCCESS = re.compile("2[0-9][0-9]")
 _JSON = (b"content-type", b"application/json")
+_BELOW = "\n"  # between a kind and what its jobs belong to: in no name and no path
 _PICTURES = {"png", "jpeg", "webp"}
 MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
 MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
@@ -89,7 +90,8 @@ class Context:
         job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
         if job is None and "/" in str(id):
             job = self.store.get(str(id).rsplit("/", 1)[-1])  # a resource name: `operations/{id}`
-        if job is None or job.kind != kind or (job.owner != owner and ANYONE not in (owner, job.owner)):
+        same = job is not None and (job.kind == kind or job.kind.partition(_BELOW)[0] == kind)
+        if job is None or not same or (job.owner != owner and ANYONE not in (owner, job.owner)):
             if self.lenient and isinstance(id, (str, int)) and id != "":
                 return self.invented(str(id), owner, kind)
             message = (
@@ -158,6 +160,7 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
     randoms = context.randoms
     path_names = path_parameters(part.operation.path)
+    home = _home(resource)
     usual = usual_inputs(context.contract, resource, part, kept)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
@@ -177,7 +180,7 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
             id = _free_id(make_id, random, store)
         suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
         timeline = draw_timeline(suited, random, now, can_fail)
-        job = Job(id, kind, owner, inputs, timeline, source)
+        job = Job(id, kind if home is None else home(given.path), owner, inputs, timeline, source)
         try:
             store.add(job, now)
         except StoreFull as full:
@@ -237,13 +240,28 @@ def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     paging = Paging(context.contract.document, context.contract.vocabulary, part.operation, context.lenient)
     answer = _Answer(context, resource, part)
     headers = page_headers(context.contract.vocabulary, part.answer)
+    home = _home(resource)
 
     def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        page = paging.page(context.store, owner, resource.name, given.query, _address(request))
+        kind = resource.name if home is None else home(given.path)
+        page = paging.page(context.store, owner, kind, given.query, _address(request))
         told = [(name, value.encode()) for name, tell in headers if (value := tell(page))]
         return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), told)
 
     return act
+
+
+def _home(resource: JobResource) -> Callable[[Mapping[str, Any]], str] | None:
+    """Under which kind jobs are kept where they belong to something that their paths name (`/groups/{group}/jobs`).
+
+    None where they do not: a list shows the jobs of its own path's values alone if all creates have these too.
+    """
+    lists = [path_parameters(p.operation.path) for p in resource.operations if p.action is Action.LIST]
+    starts = [path_parameters(p.operation.path) for p in resource.operations if p.action in _STARTS]
+    parents = lists[0] if lists and len(set(lists)) == 1 else ()
+    if not parents or not all(set(parents) <= set(names) for names in starts):
+        return None
+    return lambda path: _BELOW.join((resource.name, *(str(path.get(name)) for name in parents)))
 
 
 def _address(request: Request) -> str:
