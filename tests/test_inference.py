@@ -161,7 +161,13 @@ def test_another_name_for_the_id_and_the_status() -> None:
 
 @pytest.mark.parametrize(
     "description",
-    ["One of queued, running, done or error.", "任务状态：queued 排队，running 处理中，done 完成，error 失败"],
+    [
+        "One of queued, running, done or error.",
+        "Moves queued->running->done, or error.",
+        "One of:\n- queued\n- running\n- done\n- error",
+        "| word | means |\n|---|---|\n| `queued` | waits |\n| `running` | works |\n| `done` | ends |\n| `error` | bad |",
+        "任务状态：queued 排队，running 处理中，done 完成，error 失败",
+    ],
 )
 def test_words_that_stand_only_in_a_description(description: str) -> None:
     job = an_object(id=TEXT, status={"type": "string", "description": description})

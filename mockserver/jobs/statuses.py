@@ -25,10 +25,10 @@ _LISTED = re.compile(
     rf"(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?{_WORD})+"
 )
 _ITEM = re.compile(
-    r"^[^\S\n]*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*\s*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)",
+    r"^[^\S\n]*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*[^\S\n]*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)",
     re.M,
 )
-_ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+_ONE = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]|-(?!>))*+")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
 _NUMBERED = re.compile(r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—]|-+>?|→|is|means)\s*[`'\"(]?([A-Za-z][A-Za-z _\-]{1,40})")
 _NAMED_NUMBER = re.compile(r"([A-Za-z][A-Za-z_\-]{1,40})\s*[:=(：]\s*(-?\d{1,4})(?![\w.])")
