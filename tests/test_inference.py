@@ -165,7 +165,7 @@ def test_another_name_for_the_id_and_the_status() -> None:
         "One of queued, running, done or error.",
         "Moves queued->running->done, or error.",
         "One of:\n- queued\n- running\n- done\n- error",
-        "| word | means |\n|---|---|\n| `queued` | waits |\n| `running` | works |\n| `done` | ends |\n| `error` | bad |",
+        "| it | is |\n|---|---|\n| `queued` | waits |\n| `running` | works |\n| `done` | ends |\n| `error` | bad |",
         "任务状态：queued 排队，running 处理中，done 完成，error 失败",
     ],
 )
