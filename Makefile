@@ -32,6 +32,7 @@ bench: install
 	$(PY) -m tests.bench.run
 
 survey: install
+	@test -n "$(DOCS)" || { echo "say which folder of documents: make survey DOCS=FOLDER"; exit 2; }
 	$(PY) -m tests.survey $(DOCS) $(ARGS)
 
 clean:

@@ -152,8 +152,10 @@ def _announce(providers: "dict[str, Provider]", address: str) -> None:
     """One line for each provider: its name, the base URL to paste, and how a job is created."""
     rows = []
     for prefix, provider in providers.items():
-        parts = [p for r in provider.contract.resources for p in r.operations if p.action == "create"]
-        first = parts[0].operation.name if parts else "no job"
+        resources = provider.contract.resources
+        parts = [p for r in resources for p in r.operations if p.action == "create"]
+        more = f" and {len(resources) - 1} more kinds of job" if len(resources) > 1 else ""
+        first = f"{parts[0].operation.name}{more}" if parts else "no job"
         base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
         rows.append((provider.name, base, first))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
@@ -179,9 +181,12 @@ def inspect(spec: str, overlays: tuple[str, ...], out: str | None, as_json: bool
     """
     from mockserver import inspection
     from mockserver.loading.files import write_new
-    from mockserver.loading.providers import load_provider
+    from mockserver.loading.providers import load
 
-    contract = load_provider(spec, overlays).contract
+    if out is not None and as_json:
+        raise click.UsageError("--overlay and --json contradict each other: give one of them.")
+    loaded = load(spec, overlays, needs_job=False)
+    contract = loaded.provider.contract
     if out == "-":
         _say(inspection.as_overlay(contract).rstrip("\n"))
     elif out is not None:
@@ -192,3 +197,7 @@ def inspect(spec: str, overlays: tuple[str, ...], out: str | None, as_json: bool
     else:
         for line in inspection.as_lines(contract):
             _say(line)
+    for problem in loaded.problems or ():
+        _say(f"mockserver: {contract.document.origin}: {problem.text}", err=True)
+    if not contract.resources:
+        sys.exit(2)

@@ -6,6 +6,7 @@ from typing import Any
 from mockserver.jobs.resource import Action, Conclusion, Contract, JobOperation, JobResource
 from mockserver.jobs.vocabulary import plain
 
+MAX_NOTES = 12  # that are printed; a document can have hundreds of one kind
 MARK = "?"  # before what could well be otherwise
 _ROLES = ("id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
           "error", "source")  # fmt: skip
@@ -18,7 +19,6 @@ def as_lines(contract: Contract) -> list[str]:
     """Each conclusion with its evidence and confidence, its runners-up, and the line that would decide otherwise."""
     document = contract.document
     lines = [f"{document.origin}: OpenAPI {document.root['openapi']}, {len(document.operations)} operations"]
-    lines += [f"  read otherwise than written: {note.removeprefix(f'{document.origin}: ')}" for note in document.notes]
     width = max((len(c.topic) for c in contract.conclusions), default=0)
     for conclusion in contract.conclusions:
         mark = " " if conclusion.certain else MARK
@@ -28,6 +28,10 @@ def as_lines(contract: Contract) -> list[str]:
             lines.append(f"  {'':<{width}}    or {value} {confidence:.2f}")
         if conclusion.declare and (conclusion.others or not conclusion.certain):
             lines.append(f"  {'':<{width}}    to decide otherwise: {_otherwise(conclusion)}")
+    notes = [note.removeprefix(f"{document.origin}: ") for note in document.notes]
+    lines += [f"  read otherwise than written: {note}" for note in notes[:MAX_NOTES]]
+    if len(notes) > MAX_NOTES:
+        lines.append(f"  read otherwise than written: {len(notes) - MAX_NOTES} places more (--json lists them)")
     unsure = sum(not c.certain for c in contract.conclusions)
     if unsure:
         lines.append(f"{unsure} uncertain: declare them in `x-job` (--overlay FILE writes a first overlay to edit).")

@@ -464,8 +464,11 @@ def main() -> int:
             print(f"    {line[:400]}")
     run = [o for o in outcomes if o.kinds and o.whole == len(o.kinds)]
     invalid = sum(len(o.invalid) for o in outcomes)
+    without = [o.name for o in outcomes if not o.kinds and not o.problems]
+    if without:
+        print(f"no job found in: {', '.join(without)}")
     print(f"{len(outcomes)} documents; all kinds ran whole in {len(run)}; {invalid} invalid answers")
-    return 1 if invalid or len(run) < len(outcomes) else 0
+    return 1 if invalid or any(o.problems for o in outcomes) else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from mockserver.jobs.job import Job
 from mockserver.jobs.paths import bare
 from mockserver.jobs.resource import Action, Contract, IdPlace, JobResource
 from mockserver.jobs.timeline import draw_timeline
+from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.document import Operation, is_json
 
 LONGEST_LIFE = 86_400.0  # seconds; a profile can have any
@@ -91,6 +92,8 @@ def naming_parameters(contract: Contract) -> Callable[[Operation], frozenset[str
         places += [(part.operation, part.id_place) for part in resource.operations]
     for collection in contract.collections:
         places += [(part.operation, part.id_place) for part in collection.operations]
+    named = {place.pointer[0] for _, place in places if place is not None and place.place == "path"}
+    named = {name for name in named if plain(name) not in contract.vocabulary.bare_ids}  # `process_id`, wherever it is
     ways = {
         bare(_up_to(operation.path, place.pointer[0]))
         for operation, place in places
@@ -99,7 +102,7 @@ def naming_parameters(contract: Contract) -> Callable[[Operation], frozenset[str
 
     def naming(operation: Operation) -> frozenset[str]:
         names = (piece.split("}")[0] for piece in operation.path.split("{")[1:])
-        return frozenset(name for name in names if bare(_up_to(operation.path, name)) in ways)
+        return frozenset(name for name in names if name in named or bare(_up_to(operation.path, name)) in ways)
 
     return naming
 

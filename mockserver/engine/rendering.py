@@ -28,10 +28,12 @@ from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.paths import path_parameters
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, View
+from mockserver.jobs.statuses import own_words
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.schema import Shape, Validator, forms_of, shape_of
 
 MAX_CREATES = 4  # of one kind whose requests are tried on its answers
+MAX_OBJECTS = 300  # in one answer; the largest published one seen has 120
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
@@ -150,6 +152,7 @@ class _Compiler:
         mends: Mends,
     ) -> None:
         self.mends = mends
+        self.objects = 0
         self.reached: set[Pointer] = set()  # the places that can be mended
         self._validators: dict[int, Validator] = {}  # by the identity of the shape, which the document keeps
         self.contract = contract
@@ -202,6 +205,8 @@ class _Compiler:
 
     def _mended(self, field: Field | None, place: Pointer, schema: Any) -> Field | None:
         """A field with sampled values in the states in which the schema does not allow its own; see proving.py."""
+        if self.roles.get(place[len(self.view.pointer) :]) == "id":
+            return field  # without it, or with a made-up one, nothing can be read
         self.reached.add(place)
         states = self.mends.get(place)
         if not states:
@@ -330,7 +335,10 @@ class _Compiler:
     # -- the job ------------------------------------------------------------------------------------
 
     def _object(self, shape: Shape, pointer: Pointer) -> Field:
-        entries = []
+        entries: list[tuple[str, Field]] = []
+        self.objects += 1
+        if self.objects > MAX_OBJECTS:  # a few schemas that hold each other can mean millions
+            return constant(sample(self.document, shape.node)) if shape.required else object_field(entries)
         self.above.append(shape.name)
         for name, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
@@ -416,6 +424,16 @@ class _Compiler:
             return steps[min(scene.progress * len(steps) // 100, len(steps) - 1)]
 
         return Settled(field, settled)
+
+    def _role_outcome(self, shape: Shape) -> Field | None:
+        """How a job ended, where that is told beside its status: null until it has."""
+        words = own_words(self.vocabulary, "", shape)
+        if words is None or not set(words.phases) & TERMINAL:
+            return None
+        spare = words.by_state.get(State.FAILED)
+        ends = {state: words.by_state.get(state, spare) for state in TERMINAL}
+        told = {state: ends.get(state) for state in State}
+        return Settled(lambda scene: told[scene.state], told)
 
     def _role_done(self, shape: Shape) -> Field:
         return Settled(lambda scene: scene.state in TERMINAL, {state: state in TERMINAL for state in State})

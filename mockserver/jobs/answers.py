@@ -132,10 +132,9 @@ class Answers:
 
     def _with_declared_id(self, view: View) -> View:
         properties = union_of(self.document, view.schema).properties
-        declared = {
-            p for w in self.declaration.resources.values() for p in w.fields.get("id", ()) if p[0] in properties
-        }
-        return replace(view, fields={**view.fields, "id": tuple(sorted(declared))}) if declared else view
+        wishes = self.declaration.resources.values()
+        declared = [p for w in wishes for p in w.fields.get("id", ()) if p[0] in properties]
+        return replace(view, fields={**view.fields, "id": (declared[0],)}) if declared else view
 
     def undescribed(self, operation: Operation, place: IdPlace, is_declared: bool) -> Told | None:
         """A usual job for an answer that is not described, where prose, a name or `x-job` tells of a status."""

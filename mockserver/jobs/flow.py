@@ -196,7 +196,7 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
         return 1.5
     about = {singular(noun) for noun in teller.nouns}
     about |= {singular(plain(token)) for token in id_field.pointer[:-1] if token != "*"}
-    told_noun, wanted_noun = _noun_of_id(vocabulary, told), _noun_of_id(vocabulary, wanted)
+    told_noun, wanted_noun = _noun_of_id(vocabulary, id_field.name), _noun_of_id(vocabulary, parameter)
     if told in vocabulary.bare_ids or (told and not told_noun):
         return (
             0.0
@@ -207,6 +207,8 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
             if wanted_noun in vocabulary.job_nouns
             else 1.5
         )
+    if wanted in vocabulary.bare_ids and told_noun and told_noun in map(plain, re.split("[/.]", reader.path)):
+        return 2.5  # `status_id` for /status/{id}
     if wanted in vocabulary.bare_ids:
         return (
             0.0
@@ -227,11 +229,13 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
 
 @lru_cache(maxsize=MAX_KNOWN)
 def _noun_of_id(vocabulary: Vocabulary, name: str) -> str:
-    """What an id is of (`taskid` → `task`); '' for a name that ends otherwise."""
-    for ending in (*vocabulary.ranks["endings"]["id"], "name", "key"):
-        if name.endswith(ending) and len(name) > len(ending):
-            return name[: -len(ending)]
-    return ""
+    """What an id is of (`taskId`, `taskid` → `task`); '' for a name that ends otherwise."""
+    parts, whole = pieces(name), plain(name)
+    if len(parts) > 1 and parts[-1] in vocabulary.bare_ids:
+        return "".join(parts[:-1])
+    is_bare = whole in vocabulary.bare_ids
+    ending = next((e for e in ("id", "uuid", "name", "key") if whole.endswith(e) and not is_bare), "")
+    return whole[: -len(ending)] if ending else ""
 
 
 def _surroundings(

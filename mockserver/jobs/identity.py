@@ -78,7 +78,7 @@ def fits(id_format: str, patterns: Sequence[str], least: int, most: int) -> bool
     try:
         id = id_maker(id_format)(Random(0))
         return least <= len(id) <= most and all(re.search(pattern, id) for pattern in patterns)
-    except (DeclarationError, re.error):
+    except (DeclarationError, re.error, RecursionError, OverflowError):
         return False
 
 

@@ -7,7 +7,7 @@ from mockserver.jobs.answers import Answers
 from mockserver.jobs.identity import fits, format_of
 from mockserver.jobs.kinds import Kind
 from mockserver.jobs.paths import path_parameters
-from mockserver.jobs.resource import SURE, Conclusion, IdPlace, JobOperation, Pointer
+from mockserver.jobs.resource import SURE, Action, Conclusion, IdPlace, JobOperation, Pointer
 from mockserver.jobs.views import dig
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.document import Document
@@ -19,7 +19,8 @@ _RESOURCE_NAME = re.compile(r"[`'\"]?([a-z][\w{}\-]*(?:/[\w{}\-]+)+)[`'\"]?")
 def id_format(answers: Answers, name: str, parts: list[JobOperation]) -> tuple[str, Conclusion]:
     """What ids look like: by format or type, then by examples and patterns, and within the limits of length."""
     shapes, examples = [], []
-    for part in parts:
+    telling = [p for n, p in enumerate(parts) if not n or p.action in (Action.CREATE, Action.RETRIEVE)]
+    for part in telling:  # what else takes an id may take another one besides
         for parameter in part.operation.parameters:
             if part.id_place == IdPlace(parameter.place, (parameter.name,)):
                 shapes.append(shape_of(answers.document, parameter.schema))

@@ -350,7 +350,8 @@ class _Reading:
         properties = union_of(self.document, view.schema).properties
         fields = dict(view.fields)
         for role, pointers in wishes.fields.items():
-            fields[role] = tuple(p for p in pointers if p[0] in properties)
+            here = tuple(p for p in pointers if p[0] in properties)
+            fields[role] = here if role == "result" else here[:1]  # of several the first that this answer has
         declared = {pointer for role in wishes.fields for pointer in fields[role]}
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
         if wishes.fields.get("status") and fields["status"] and fields["status"] != view.fields.get("status"):

@@ -30,7 +30,10 @@ _ITEM = re.compile(
 )
 _ONE = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]|-(?!>))*+")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
-_NUMBERED = re.compile(r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—]|-+>?|→|is|means)\s*[`'\"(]?([A-Za-z][A-Za-z _\-]{1,40})")
+_NUMBERED = re.compile(
+    r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—、.]|-+>?|→|is|means)\s*"
+    r"[`'\"(]?([A-Za-z][A-Za-z _\-]{1,40}|[\u4e00-\u9fff]{1,12})"
+)
 _NAMED_NUMBER = re.compile(r"([A-Za-z][A-Za-z_\-]{1,40})\s*[:=(：]\s*(-?\d{1,4})(?![\w.])")
 
 
@@ -98,6 +101,10 @@ def told_words(vocabulary: Vocabulary, shape: Shape, texts: Iterable[str], examp
     found = _told(vocabulary, tuple(texts))
     if found.sureness >= TOLD:
         return _sure(found, "a description")
+    numbered = _numbers(vocabulary, forms, [], _described(shape))
+    if numbered.sureness >= TOLD:
+        phases = {state: tuple(map(str, told)) for state, told in numbered.phases.items()}
+        return Words(phases, (), numbered.passive, "numbers as text that the description explains", numbered.sureness)
     values = [v for v in (*_examples(forms), *examples) if isinstance(v, str) and 0 < len(v) <= 60]
     if values:
         shown = _judged(vocabulary, [(v, v) for v in dict.fromkeys(values)], "examples")
@@ -223,6 +230,13 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
         if other and other is not state and len(phases[state]) > 1:
             phases[state].remove(value)
             phases.setdefault(other, []).insert(0, value)
+    if State.SUCCEEDED not in phases:  # `TERMINATED` may be how any job ends
+        told = [w for w in phases.get(State.CANCELLED, []) if plain(str(w)) in vocabulary.over]
+        if told:
+            phases[State.SUCCEEDED] = told
+            phases[State.CANCELLED] = [w for w in phases[State.CANCELLED] if w not in told]
+            if not phases[State.CANCELLED]:
+                del phases[State.CANCELLED]
     over = [w for w in phases.get(State.SUCCEEDED, []) if plain(str(w)) in vocabulary.over]
     if over and State.FAILED not in phases and len(over) == len(phases[State.SUCCEEDED]):
         phases[State.FAILED] = [over[0]]
@@ -251,7 +265,7 @@ def _sureness(phases: Mapping[State, Any], unclear: list[str], passive: list[str
     begins = State.QUEUED in phases or State.RUNNING in phases
     fails = any(state in phases for state in (State.FAILED, State.CANCELLED, State.EXPIRED))
     if State.SUCCEEDED in phases:
-        found = 1.0 if begins and fails else 0.8 if begins else 0.5 if fails else 0.2
+        found = 1.0 if begins and fails else 0.8 if begins else 0.4 if fails else 0.2
     elif begins and fails:
         found = 0.5 if len(unclear) == 1 or passive else 0.4
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mockserver.jobs.lifecycle import State
 
-_SEPARATORS = re.compile(r"[^0-9a-zA-Z]+")
+_SEPARATORS = re.compile(r"[^0-9a-zA-Z\u4e00-\u9fff]+")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TABLES = ("roles", "error", "asset", "inputs", "paging", "envelope", "operations", "endings", "variants",
            "answer headers", "sample names", "faker", "streams")  # fmt: skip
@@ -85,6 +85,9 @@ class Vocabulary:
             return None
         if whole in self.states:
             return self.states[whole]
+        if not whole.isascii():  # a phrase of another language: by the longest word in it
+            known = [each for each in self.states if not each.isascii() and each in whole]
+            return self.states[max(known, key=len)] if known else None
         parts = pieces(word)[:MAX_PARTS]
         spans = [(i, j) for i in range(len(parts)) for j in range(len(parts), i, -1)]
         joined = [("".join(parts[i:j]), j) for i, j in spans]

@@ -138,7 +138,9 @@ def _shape(document: Document, schema: Any, depth: int) -> Shape:
 
 def _made(document: Document, schema: Any, depth: int) -> Shape:
     if depth > MAX_DEPTH:
-        raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf, oneOf or anyOf.")
+        raise DocumentError(
+            f"{document.origin}: a schema is nested in itself, or too deeply, through allOf, oneOf or anyOf."
+        )
     name = reference_of(schema).rsplit("/", 1)[-1]
     node = _merged(document, schema, depth)
     if "oneOf" not in node and "anyOf" not in node:
@@ -217,7 +219,7 @@ def _merged(document: Document, schema: Any, depth: int) -> Node:
     if not isinstance(schema, dict):
         raise DocumentError(f"{document.origin}: a schema is {schema!r}, expected a map.")
     if depth > MAX_DEPTH:
-        raise DocumentError(f"{document.origin}: a schema is nested in itself through allOf.")
+        raise DocumentError(f"{document.origin}: a schema is nested in itself, or too deeply, through allOf.")
     if isinstance(ref := schema.get("$ref"), str):
         kept: Node | None = document.shapes.get(("merged", ref))
         if kept is None:

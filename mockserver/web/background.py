@@ -95,7 +95,10 @@ class Background:
                     break
 
     def _folders(self) -> list[Path]:
-        found = {file.resolve().parent for each in self._loaded.values() for file in each.files}
+        found = set()
+        for file in (file for each in self._loaded.values() for file in each.files):
+            with suppress(OSError, RuntimeError):  # links in a circle
+                found.add(file.resolve().parent)
         return sorted(folder for folder in found if folder.is_dir())
 
     def _look(self, prefix: str, take_up: Callable[[str, Provider], None]) -> None:
@@ -113,6 +116,10 @@ class Background:
             take_up(prefix, new.provider)
         except MockserverError as error:
             self._complain(f"mockserver: {origin} has changed, but what was read before is still served: {error}")
+            return
+        except Exception as error:  # a fault of ours must not end the watching
+            what = f"{type(error).__name__}: {str(error)[:200]}"
+            self._complain(f"mockserver: {origin} has changed, but reading it failed inside mockserver ({what}).")
             return
         self._loaded[prefix] = new
         if set(new.files) != set(old.files):
