@@ -59,7 +59,13 @@ class Engine:
         self._poll_after_ms = poll_after_ms
         self._lenient = lenient
         self._on_error = on_error
-        self._router = Router(contract.document.operations, contract.document.base_path)
+        named = {
+            part.operation.path: part.id_place.pointer[0]
+            for resource in contract.resources
+            for part in resource.operations
+            if "/" in resource.id_text and part.id_place and part.id_place.place == "path"
+        }
+        self._router = Router(contract.document.operations, contract.document.base_path, named)
         self._refuser = Refuser(contract, lenient)
         self._results = ResultFacts(contract.vocabulary, media)
         self._handlers: dict[int, Handler] = {}  # by the identity of the operation: names may stand twice
@@ -182,7 +188,9 @@ class Engine:
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         route, values = self._route(request)
         if route.by_query:
-            route = route.chosen(parse_qsl(request.query, keep_blank_values=True))
+            given = parse_qsl(request.query, keep_blank_values=True)
+            told = [*(value for _, value in given), *(value.decode("latin-1") for value in request.headers.values())]
+            route = route.chosen([*given, *(("#", value) for value in told)])
         operation = route.operation
         handler = self._handlers.get(id(operation))
         if handler is None:

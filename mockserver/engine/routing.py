@@ -1,7 +1,7 @@
 """Which operation a path and method mean: a tree of path segments, built in one pass over the operations."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -49,7 +49,8 @@ class Router:
     Paths answer with and without `base_path`, the path of the document's server.
     """
 
-    def __init__(self, operations: Iterable[Operation], base_path: str) -> None:
+    def __init__(self, operations: Iterable[Operation], base_path: str, named: Mapping[str, str] | None = None) -> None:
+        """`named` are parameters whose value may be a whole resource name, by the path that they end."""
         self._root = _Segment()
         self._base = base_path
         known = list(operations)
@@ -58,6 +59,8 @@ class Router:
             for p in operation.parameters:
                 if p.segments and "{" + p.name + "}" in operation.path:
                     wide.setdefault(operation.written or operation.path, {})[p.name] = p.segments
+        for path, name in (named or {}).items():
+            wide.setdefault(path, {name: "**"})
         for operation in known:
             self._add(operation, wide.get(operation.written or operation.path, {}))
 
@@ -66,7 +69,8 @@ class Router:
         if wide:
             self._add_wide(operation, wide)
             return
-        path, _, query = operation.path.partition("?")
+        path, _, fragment = operation.path.partition("#")
+        path, _, query = path.partition("?")
         for segment in path.rstrip("/").split("/")[1:] or [""]:
             if "{" not in segment:
                 place = place.literals.setdefault(segment, _Segment())
@@ -77,8 +81,9 @@ class Router:
                 place = _pattern_way(place, segment)
         names = tuple(_PARAMETER.findall(path))
         known = place.routes.get(operation.method)
-        if query:
-            wish = tuple(parse_qsl(query, keep_blank_values=True))
+        if query or fragment:  # a fragment is never sent: some header or parameter says the same
+            told = [("#", fragment.rpartition("=")[2])] if fragment else []
+            wish = (*parse_qsl(query, keep_blank_values=True), *told)
             known = known or Route(operation, names)
             place.routes[operation.method] = known._replace(by_query=(*known.by_query, (wish, operation)))
         else:

@@ -106,11 +106,21 @@ class Answers:
             score = (("id" in view.fields) + ("status" in view.fields) + view.sureness) if view else 0.0
             if score > best:
                 best, found = score, Told(answer, schema, view)
-        return self._with_end(found, good)
+        return found if in_list else self._with_end(operation, found, good)
 
-    def _with_end(self, told: Told, good: list[Answer]) -> Told:
+    def _with_end(self, operation: Operation, told: Told, good: list[Answer]) -> Told:
         """What is told where 202 answers for an unfinished job, and another one, without a status, for its result."""
         view, ended = told.view, next((a for a in good if a.status in ("200", "201")), None)
+        waiting = next((a for a in good if a.status == "202"), None)
+        if waiting and ended and operation.method == "GET" and (view is None or "status" not in view.fields):
+            media = waiting.json_media()  # nothing but the HTTP status tells: 202 until 200
+            schema = media[1].get("schema") if media else None
+            found = find_view(self.document, self.vocabulary, schema, setting=Setting()) if schema else None
+            words = {State.RUNNING: "HTTP 202", State.SUCCEEDED: f"HTTP {ended.status}"}
+            view = replace(
+                found or View((), schema, {}, {}), words=words, sureness=0.6, evidence="told by the HTTP status"
+            )
+            return Told(waiting, schema, view, ended)
         is_waiting = told.answer is not None and told.answer.status == "202" and ended is not None
         if not is_waiting or view is None or "status" not in view.fields or State.SUCCEEDED in view.words:
             return told

@@ -222,7 +222,7 @@ def _name_match(vocabulary: Vocabulary, id_field: IdField, parameter: str, telle
     if told_noun and wanted_noun and singular(told_noun) == singular(wanted_noun):
         return 3.5
     if told_noun in vocabulary.job_nouns and wanted_noun:
-        return 2.0
+        return 0.0 if wanted_noun in vocabulary.job_nouns else 2.0  # the id of a job is none of a run
     shorter, longer = sorted((told, wanted), key=len)
     return 2.0 if len(shorter) > 3 and (longer.endswith(shorter) or longer.startswith(shorter)) else 0.0
 

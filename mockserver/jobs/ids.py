@@ -114,5 +114,7 @@ def _example_ids(document: Document, part: JobOperation) -> list[str]:
     media = part.answer.json_media() if part.answer else None
     if not media or not part.view or "id" not in part.view.fields:
         return []
+    whole = dig(shape_of(document, part.view.schema).get("example"), part.view.fields["id"][0])
     pointer: Pointer = (*part.view.pointer, *part.view.fields["id"][0])
-    return [str(v) for example in document.examples(media[1]) if (v := dig(example, pointer))]
+    shown = [dig(example, pointer) for example in document.examples(media[1])]
+    return [str(value) for value in (whole, *shown) if value]

@@ -204,7 +204,8 @@ class _Reading:
         order = {operation.name: number for number, operation in enumerate(self.document.operations)}
         parts[1:] = sorted(parts[1:], key=lambda p: order[p.operation.name])
         self._check_places(wishes, parts)
-        parts = [self._with_usual_words(p, wishes) for p in parts]
+        lists = [p for p in parts if p.action is Action.LIST]
+        parts = [self._with_usual_words(p, wishes, lists) for p in parts]
         words = self._words(jobs, parts)
         self._explain(name, words, parts, wishes)
         made_like = wishes.id_format
@@ -229,7 +230,20 @@ class _Reading:
             return "reads one job by its id"
         return f"reads one job by the {jobs.place.place}'s {jobs.place.pointer[-1]}"
 
-    def _with_usual_words(self, part: JobOperation, wishes: ResourceDeclaration) -> JobOperation:
+    def _filtered_words(self, lists: list[JobOperation]) -> Words:
+        """The words by which a list of jobs can be filtered."""
+        for parameter in (p for part in lists for p in part.operation.parameters if p.place == "query"):
+            if self.vocabulary.rank("roles", "status", parameter.name) is not None:
+                shape = shape_of(self.document, parameter.schema)
+                schema = shape.items if shape.is_array else parameter.schema
+                found = read_words(self.document, self.vocabulary, parameter.name, schema)
+                if found.phases:
+                    return replace(found, evidence="the list's filter")
+        return Words()
+
+    def _with_usual_words(
+        self, part: JobOperation, wishes: ResourceDeclaration, lists: list[JobOperation]
+    ) -> JobOperation:
         """A status that may be any text has the usual words where neither the document nor `x-job` says one."""
         view = part.view
         if part.action is not Action.RETRIEVE or view is None or "status" not in view.fields or wishes.words:
@@ -238,7 +252,10 @@ class _Reading:
         if any(form.constants for form in (shape, *shape.branches)) or "string" not in (shape.types or ("string",)):
             return part
         told = Words(view.phases, view.unclear_words, view.passive_words, view.evidence, view.sureness)
-        full = usual_words(self.vocabulary, told) if not _is_whole(view) else told
+        if not _is_whole(view) and (filtered := self._filtered_words(lists)).sureness > told.sureness:
+            told = filtered
+        is_whole = _is_whole(view) or told.evidence == "the list's filter"
+        full = usual_words(self.vocabulary, told) if not is_whole else told
         return replace(part, view=replace(view, words=full.by_state, phases=full.phases, evidence=full.evidence))
 
     def _words(self, jobs: Kind, parts: list[JobOperation]) -> dict[State, Any]:
@@ -442,7 +459,7 @@ class _Reading:
             )
             others = tuple((str(w), 0.5) for w in view.phases.get(state, ())[1:])
             shown = str(words[state]).lower() if isinstance(words[state], bool) else str(words[state])
-            sureness = 1.0 if state in wishes.words else 0.6 if "usual" in view.evidence else 0.9
+            sureness = 1.0 if state in wishes.words else 0.45 if "usual" in view.evidence else 0.9
             line = f"{where}.words.{state.value}: {others[0][0] if others else shown}"
             self.conclusions.append(Conclusion(f"{name}: state {state}", shown, evidence, sureness, others, line))
         for state in (State.SUCCEEDED, State.FAILED):

@@ -141,9 +141,9 @@ class _Search:
                 continue
             told = self.answers.tell(operation)
             if told.schema is None and not media_types(operation) and places:
-                told = self.answers.undescribed(operation, places[0], named) or told
+                told = (self.answers.undescribed(operation, places[0], named) if places else None) or told
             view = told.view
-            lifelike = view is not None and "status" in view.fields
+            lifelike = view is not None and ("status" in view.fields or told.ended is not None)
             if operation.method == "POST" and not lifelike and not named:
                 continue
             name = shape_of(self.document, view.schema).name if view else ""
@@ -249,6 +249,8 @@ class _Search:
 
     def _undescribed_flow(self, teller: Teller, reader: Reader) -> Iterator[tuple[float, Reader, Flow]]:
         """Whether an operation whose answer is not described starts what another reads: by their paths alone."""
+        if not reader.places:
+            return
         made, read = bare(teller.operation.path), bare(reader.operation.path)
         last = re.split("[/:.]", made)[-1]
         noun = singular("".join(p for p in pieces(reader.places[0].pointer[-1]) if p not in self.vocabulary.bare_ids))

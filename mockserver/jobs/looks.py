@@ -15,6 +15,7 @@ from mockserver.openapi.schema import Shape, shape_of, union_of
 MAX_RIVALS = 2  # runners-up for a role that are told
 MAX_INSIDE = 2  # levels inside a job at which its own fields may stand (`attributes.status`)
 _TIMES = {"created", "started", "completed", "updated", "expires"}
+_COUNTS = {"total", "count", "failed", "pending"}  # beside these a bare `completed` is a number of things
 _SCALARS = {"string", "integer", "number"}
 # The JSON types that a field of each role can have; what is not listed may be anything.
 _TYPES: dict[str, set[str]] = {
@@ -30,7 +31,17 @@ _TYPES: dict[str, set[str]] = {
 }
 _Cast = tuple[Mapping[str, tuple[Pointer, ...]], Sequence[tuple[str, Pointer]]]  # fields by role, runners-up
 _STATUS_TYPES = {"string", "integer", "boolean"}
-_INSIDE = ("id", "progress", "created", "started", "completed", "updated", "error", "result")  # what may stand deeper
+_INSIDE = (
+    "id",
+    "outcome",
+    "progress",
+    "created",
+    "started",
+    "completed",
+    "updated",
+    "error",
+    "result",
+)  # what may stand deeper
 _BY_ENDING = 1000  # the rank of an id that merely ends like one
 
 
@@ -64,6 +75,7 @@ class _Own:
     states: Sequence[tuple[str, StatusField]]
     objects: Sequence[str]
     has_id: bool
+    links: Sequence[str] = ()
     inner: list[tuple[str, "_Own"]] | None = None  # the objects in it that are not about something else
 
 
@@ -74,6 +86,7 @@ class Looks:
     vocabulary: Vocabulary
     parts: Sequence[tuple[Pointer, _Own]]
     states: Sequence[tuple[Pointer, StatusField]]
+    links: Sequence[Pointer]  # lists and maps that hold links, whatever they are called
     _known: dict[Any, _Cast] = field(default_factory=dict)
 
     def fields(self, status: Pointer | None, ids: Sequence[str]) -> Mapping[str, tuple[Pointer, ...]]:
@@ -101,6 +114,8 @@ class Looks:
                 found = fields[role] = ranked if role == "result" else ranked[:1]
                 rivals += [(role, pointer) for pointer in ranked[len(found) : len(found) + MAX_RIVALS]]
                 taken.update(found)
+        if "result" not in fields and (links := tuple(p for p in self.links if p not in taken)):
+            fields["result"] = links
         return {role: fields[role] for role in roles if role in fields}, rivals
 
     def _role(self, role: str, taken: set[Pointer], wanted: Sequence[str]) -> tuple[Pointer, ...]:
@@ -141,7 +156,8 @@ def looks_of(document: Document, vocabulary: Vocabulary, shape: Shape) -> Looks:
     if known is None:
         parts = list(_parts(document, vocabulary, _own(document, vocabulary, shape), ()))
         states = [((*above, name), state) for above, own in parts for name, state in own.states]
-        known = document.looks[key] = Looks(vocabulary, parts, states)
+        links = [(name,) for name in parts[0][1].links]
+        known = document.looks[key] = Looks(vocabulary, parts, states, links)
     return known
 
 
@@ -180,13 +196,17 @@ def _looked_at(document: Document, vocabulary: Vocabulary, shape: Shape) -> _Own
     ids: dict[str, list[tuple[int, str]]] = {}
     states: list[tuple[str, StatusField]] = []
     objects: list[str] = []
+    links: list[str] = []
     has_id = False
+    is_counting = any(plain(name) in _COUNTS for name in shape.properties)
     for number, (name, sub) in enumerate(shape.properties.items()):
         member = shape_of(document, sub)
         word = plain(name)
         has_id = has_id or word == "id"
         told = by_word.get(word, ())
         for role, rank in told:
+            if role in _TIMES and is_counting and not ({"string"} & set(member.types)):
+                continue  # `completed` beside `total` counts
             if _suits(member, role):
                 roles.setdefault(role, []).append((rank, number, name))
         if _suits(member, "id"):
@@ -195,9 +215,25 @@ def _looked_at(document: Document, vocabulary: Vocabulary, shape: Shape) -> _Own
                 roles.setdefault("id", []).append((_BY_ENDING, number, name))
         if state := _status_field(document, vocabulary, name, member):
             states.append((name, state))
+        if not vocabulary.is_elsewhere(name) and _holds_links(document, vocabulary, member):
+            links.append(name)
         if member.is_object and member.properties and not vocabulary.is_elsewhere(name):
             objects.append(name)
-    return _Own(shape, roles, ids, states, objects, has_id)
+    return _Own(shape, roles, ids, states, objects, has_id, links)
+
+
+def _holds_links(document: Document, vocabulary: Vocabulary, shape: Shape) -> bool:
+    """Whether a list or a map is one of links, or of objects with a link."""
+    extra = shape.get("additionalProperties")
+    inner = shape.items if shape.is_array else extra if not shape.properties and isinstance(extra, dict) else None
+    if inner is None:
+        return False
+    item = shape_of(document, inner)
+    leaves = [shape_of(document, sub) for sub in item.properties.values()] if item.is_object else [item]
+    return any(leaf.get("format") in ("uri", "url") for leaf in leaves) or any(
+        vocabulary.ends_like("link", name) or vocabulary.rank("asset", "url", name) is not None
+        for name in item.properties
+    )
 
 
 def _suits(shape: Shape, role: str) -> bool:

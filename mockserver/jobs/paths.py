@@ -56,6 +56,8 @@ def singular(noun: str) -> str:
 def last_word(operation: Operation) -> str:
     """The last literal word of a path."""
     words = [word for word in re.split("[/:.]", bare(operation.path)) if word and word != "{}"]
+    if len(words) > 1 and words[-1] in ("json", "xml"):
+        words.pop()
     return words[-1] if words else ""
 
 

@@ -59,6 +59,7 @@ class Words:
 
 
 NO_WORDS = Words()
+_ENDS = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED}
 
 
 def read_words(
@@ -87,6 +88,8 @@ def own_words(vocabulary: Vocabulary, name: str, shape: Shape) -> Words | None:
         return _judged(vocabulary, _labelled(vocabulary, forms, texts_only), "its enum")
     if kinds and "string" not in kinds:
         return NO_WORDS
+    if (numbered := _numbered_texts(vocabulary, forms, shape)).sureness >= TOLD:
+        return numbered
     found = _told(vocabulary, tuple(_described(shape)))
     return _sure(found, "its description") if found.sureness >= TOLD else None
 
@@ -101,16 +104,19 @@ def told_words(vocabulary: Vocabulary, shape: Shape, texts: Iterable[str], examp
     found = _told(vocabulary, tuple(texts))
     if found.sureness >= TOLD:
         return _sure(found, "a description")
-    numbered = _numbers(vocabulary, forms, [], _described(shape))
-    if numbered.sureness >= TOLD:
-        phases = {state: tuple(map(str, told)) for state, told in numbered.phases.items()}
-        return Words(phases, (), numbered.passive, "numbers as text that the description explains", numbered.sureness)
     values = [v for v in (*_examples(forms), *examples) if isinstance(v, str) and 0 < len(v) <= 60]
     if values:
         shown = _judged(vocabulary, [(v, v) for v in dict.fromkeys(values)], "examples")
         if shown.phases:
             return Words(shown.phases, (), shown.passive, "examples", max(shown.sureness * 0.8, 0.35))
     return NO_WORDS
+
+
+def _numbered_texts(vocabulary: Vocabulary, forms: Sequence[Shape], shape: Shape) -> Words:
+    """Numbers as text whose meaning stands in the description (`"1: waiting, 2: running"`)."""
+    found = _numbers(vocabulary, forms, [], _described(shape))
+    phases = {state: tuple(map(str, told)) for state, told in found.phases.items()}
+    return Words(phases, (), found.passive, "numbers as text that the description explains", found.sureness)
 
 
 def _sure(found: Words, where: str) -> Words:
@@ -214,6 +220,7 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
     unclear: list[str] = []
     passive: list[str] = []
     strip = _shared_start([label for _, label in pairs])
+    labels = {value: label for value, label in pairs[:MAX_WORDS] if isinstance(value, (str, int))}
     for value, label in pairs[:MAX_WORDS]:
         short = " ".join(pieces(label)[strip:]) if strip else label
         state = _meaning(vocabulary, label) or _meaning(vocabulary, short)
@@ -230,6 +237,13 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
         if other and other is not state and len(phases[state]) > 1:
             phases[state].remove(value)
             phases.setdefault(other, []).insert(0, value)
+    if State.RUNNING not in phases:  # an unknown word by its ending: `dubbing`
+        doing = [word for word in unclear if word.isascii() and word.lower().endswith("ing")]
+        if doing:
+            phases[State.RUNNING] = list(doing)
+            unclear = [word for word in unclear if word not in doing]
+    for state in _ENDS & phases.keys():  # a plain word says more than that of a step (`UploadComplete`)
+        phases[state].sort(key=lambda word: _plainness(vocabulary, labels.get(word, str(word))))
     if State.SUCCEEDED not in phases:  # `TERMINATED` may be how any job ends
         told = [w for w in phases.get(State.CANCELLED, []) if plain(str(w)) in vocabulary.over]
         if told:
@@ -242,6 +256,11 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
         phases[State.FAILED] = [over[0]]
     ordered = {state: tuple(phases[state]) for state in State if state in phases}
     return Words(ordered, tuple(unclear), tuple(passive), evidence, _sureness(ordered, unclear, passive))
+
+
+def _plainness(vocabulary: Vocabulary, label: str) -> int:
+    """0 for a word that is known as a whole, 1 for one that speaks of the job, 2 for others."""
+    return 0 if plain(label) in vocabulary.states else 1 if vocabulary.job_nouns & set(pieces(label)) else 2
 
 
 def _is_passive(vocabulary: Vocabulary, word: str) -> bool:

@@ -175,7 +175,7 @@ def _status(
     """
     found: list[tuple[float, Pointer, Words]] = []
     for pointer, member in looks.states:
-        known, words = member.known, _words(member, pointer, place, setting)
+        known, words = member.known, _words(looks, member, pointer, place, setting)
         if not words.phases and member.is_named and not (member.is_free and known > 0.7 and len(pointer) == 1):
             continue
         found.append((known + 2 * words.sureness - 0.35 * (len(pointer) - 1), pointer, words))
@@ -189,12 +189,15 @@ def _status(
     return best, its_words, others[:MAX_RIVALS]
 
 
-def _words(member: StatusField, pointer: Pointer, place: Pointer, setting: Setting) -> Words:
+def _words(looks: Looks, member: StatusField, pointer: Pointer, place: Pointer, setting: Setting) -> Words:
     if member.own_words is not None:
         return member.own_words
     whole = (*place, *pointer)
     examples = [v for body in setting.examples if isinstance(v := dig(body, whole), str)]
-    return member.told_words(setting.texts if len(pointer) == 1 else (), examples)
+    own = looks.parts[0][1].shape.get("example")
+    if isinstance(shown := dig(own, pointer), str):
+        examples.append(shown)
+    return member.told_words(setting.texts if len(pointer) == 1 and member.known > 0.75 else (), examples)
 
 
 def dig(value: Any, pointer: Pointer) -> Any:
