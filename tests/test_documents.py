@@ -206,7 +206,8 @@ EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
             "made": "/dub_id",
             "at": "",
             "fields": {"id": "/dub_id", "status": "/state", "completed": "/finished_at", "expires": "/expires_at"},
-            "words": {"queued": "accepted", "succeeded": "ready", "failed": "failed", "expired": "expired"},
+            "words": {"queued": "accepted", "running": "dubbing", "succeeded": "ready", "failed": "failed",
+                      "expired": "expired"},
         },
         "mix": {
             "create": ["POST /mixes"],

@@ -221,10 +221,10 @@ def test_nothing_that_looks_like_a_job() -> None:
 
 
 def test_uncertain_words_are_said_to_be_uncertain() -> None:
-    job = an_object(id=TEXT, status={"type": "string", "enum": ["queued", "done", "marinating"]})
+    job = an_object(id=TEXT, status={"type": "string", "enum": ["queued", "done", "marinated"]})
     unsure = {c.topic: c.value for c in contract_of(a_document(job)).conclusions if not c.certain}
     assert unsure.pop("task: id").startswith("task_")  # no example shows what ids look like
-    assert set(unsure) == {"task: state failed", "task: status word 'marinating'"}
+    assert set(unsure) == {"task: state failed", "task: status word 'marinated'"}
 
 
 # -- declarations -----------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_a_list_is_paged_by_its_cursor_and_a_deleted_batch_is_gone() -> None:
 
 
 def test_a_document_of_its_own_words_is_refused_with_what_to_declare() -> None:
-    with pytest.raises(NoJobError, match=r"an overlay can say so: x-job: \{resources: .*fields: \{id: .*words: "):
+    with pytest.raises(NoJobError, match=r"Say which: x-job\.resources\.painting\.words\.succeeded"):
         load_provider(str(DOCUMENTS / "paintings.yaml"))
 
 

@@ -119,6 +119,8 @@ class _Reading:
         return tuple(found)
 
     def _release(self, resource: JobResource) -> None:
+        """Forget a kind that is none: its operations are free again, and what was concluded of it is of no use."""
+        self.conclusions = [c for c in self.conclusions if not c.topic.startswith(f"{resource.name}: ")]
         for part in resource.operations:
             self.placed.pop(part.operation.name, None)
 

@@ -55,7 +55,7 @@ def find_view(
             + ("status" in fields) * (0.3 + 2 * words.sureness)
             - 0.4 * inside
         )
-        score -= 0.02 * len(pointer) + (2.0 if pointer and vocabulary.is_elsewhere(pointer[-1]) else 0.0)
+        score -= 0.02 * len(pointer) + _elsewhere(vocabulary, pointer)
         if score > 0 and (best is None or score > best[0]):
             best, found = (score, -len(pointer)), (pointer, place, looks, status, words, others)
     return _view(setting, *found) if found else None
@@ -67,6 +67,13 @@ def view_of(document: Document, vocabulary: Vocabulary, pointer: Pointer, schema
     setting = Setting()
     status, words, others = _status(looks, pointer, setting)
     return _view(setting, pointer, schema, looks, status, words, others)
+
+
+def _elsewhere(vocabulary: Vocabulary, pointer: Pointer) -> float:
+    """How much the place of an object speaks against its being a job: a config's is none, a result can hold one."""
+    if not pointer or not vocabulary.is_elsewhere(pointer[-1]):
+        return 0.0
+    return 0.5 if vocabulary.rank("roles", "result", pointer[-1]) is not None else 2.0
 
 
 def _telling_id(vocabulary: Vocabulary, fields: Mapping[str, tuple[Pointer, ...]]) -> float:
