@@ -379,3 +379,28 @@ def test_declared_headers_and_refusals() -> None:
     assert response.json()["why"].startswith("No not_found: No task")
     assert "x-trace" in response.headers
     assert "x-request-id" not in response.headers
+
+
+def test_an_answer_that_is_told_by_an_example_alone() -> None:
+    def shown(status: str) -> dict[str, Any]:
+        example = {"task_id": "task_8c1f2e7a90b34d56", "status": status, "url": "https://example.com/a.mp4"}
+        return {"200": {"content": {"application/json": {"example": example}}}}
+
+    root = a_document(JOB)
+    root["paths"]["/tasks"]["post"]["responses"] = shown("queued")
+    root["paths"]["/tasks/{task_id}"]["get"]["responses"] = shown("completed")
+    bodies = life(served(root), "task_id")
+    assert [body["status"] for body in bodies] == ["queued", "processing", "completed"]
+    assert bodies[0]["task_id"].startswith("task_")
+    assert bodies[2]["url"].startswith("http://mock.test/")
+
+
+def test_a_path_of_a_kind_with_all_it_needs_in_its_list() -> None:
+    listed = {"200": {"content": {"application/json": {"schema": {"type": "array", "items": JOB}}}}}
+    root = a_document({**JOB, "properties": {**JOB["properties"], "room_id": TEXT}})
+    root["paths"] = {f"/rooms/{{room_id}}{path}": item for path, item in root["paths"].items()}
+    root["paths"]["/rooms/{room_id}/tasks"]["get"] = {"responses": listed}
+    [task] = contract_of(root).resources
+    [part] = [part for part in task.operations if part.action is Action.LIST]
+    assert part.view is not None
+    assert part.view.fields["id"] == (("id",),), "not the room's"

@@ -33,7 +33,7 @@ from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.schema import Shape, Validator, forms_of, shape_of
 
 MAX_CREATES = 4  # of one kind whose requests are tried on its answers
-MAX_OBJECTS = 300  # in one answer; the largest published one seen has 120
+MAX_OBJECTS = 200  # in one answer; the largest published one seen has 120
 MAX_LEVELS = 6  # objects inside the job; a schema that holds itself is cut off there
 MAX_ASSET_LEVELS = 4  # a result that is nested deeper holds no link that a client would find
 _ALWAYS_THERE = {"id", "status", "progress", "created"}
@@ -47,8 +47,10 @@ def compile_answer(contract: Contract, resource: JobResource, part: JobOperation
     examples = contract.document.examples(media[1]) if media else []
     example = next(iter(examples), MISSING)
 
+    samples: dict[int, tuple[Any, Any]] = {}
+
     def compile_with(mends: Mends) -> tuple[Field, Set[Pointer]]:
-        compiler = _Compiler(contract, resource, part, results, example, mends)
+        compiler = _Compiler(contract, resource, part, results, example, mends, samples)
         return compiler.body(part.schema), compiler.reached
 
     return proved(contract.document, resource, part, _sampled_inputs(contract, resource), compile_with)
@@ -150,9 +152,11 @@ class _Compiler:
         results: ResultFacts,
         example: Any,
         mends: Mends,
+        samples: dict[int, tuple[Any, Any]],
     ) -> None:
         self.mends = mends
         self.objects = 0
+        self.samples = samples
         self.reached: set[Pointer] = set()  # the places that can be mended
         self._validators: dict[int, Validator] = {}  # by the identity of the shape, which the document keeps
         self.contract = contract
@@ -175,12 +179,19 @@ class _Compiler:
         for state in State:  # where the contract has no word for an end, the job is never seen to end
             self.words.setdefault(state, spare)
 
+    def _sample(self, node: Any) -> Any:
+        """A sample of a schema, made once for an operation; the node is kept beside it, so that its id is its own."""
+        known = self.samples.get(id(node))
+        if known is None:
+            known = self.samples[id(node)] = node, sample(self.document, node)
+        return known[1]
+
     # -- the way down to the job --------------------------------------------------------------------
 
     def body(self, schema: Any) -> Field:
         if self.action is Action.RESULT and not self.view.fields:  # nothing is known of it but that it is the result
             shape = shape_of(self.document, schema)
-            return self._asset(shape, "", 1) or constant(sample(self.document, schema))
+            return self._asset(shape, "", 1) or constant(self._sample(schema))
         return self._envelope(schema, ())
 
     def _envelope(self, schema: Any, pointer: Pointer) -> Field:
@@ -338,7 +349,7 @@ class _Compiler:
         entries: list[tuple[str, Field]] = []
         self.objects += 1
         if self.objects > MAX_OBJECTS:  # a few schemas that hold each other can mean millions
-            return constant(sample(self.document, shape.node)) if shape.required else object_field(entries)
+            return constant(self._sample(shape.node)) if shape.required else object_field(entries)
         self.above.append(shape.name)
         for name, sub in shape.properties.items():
             inner = shape_of(self.document, sub)
@@ -386,10 +397,10 @@ class _Compiler:
     def _leftover(self, shape: Shape, required: bool) -> Field | None:
         """A field about which nothing is known: null if it may be, a sample if it must be, else absent."""
         if self.action is Action.RESULT:  # all of it is the result
-            return constant(sample(self.document, shape.node))
+            return constant(self._sample(shape.node))
         if not required:
             return None
-        return constant(None) if shape.nullable else constant(sample(self.document, shape.node))
+        return constant(None) if shape.nullable else constant(self._sample(shape.node))
 
     def _stand_in(self, role: str, shape: Shape, required: bool) -> Field | None:
         """What a required field that may not be null says while there is nothing to say."""
@@ -398,7 +409,7 @@ class _Compiler:
         if role in ("started", "completed", "updated", "expires", "created"):
             write = instant_writer(shape)
             return lambda scene: write(scene.job.timeline.created)
-        return constant(sample(self.document, shape.node))
+        return constant(self._sample(shape.node))
 
     def _role_id(self, shape: Shape) -> Field:
         if "string" not in shape.types and "integer" in shape.types:
@@ -489,7 +500,7 @@ class _Compiler:
             return lambda scene: [item(scene)]
         message = self.resource.failure.get("message", "The job failed.")
         if shape.constants or (shape.types and "string" not in shape.types):
-            return constant(sample(self.document, shape.node))
+            return constant(self._sample(shape.node))
         return constant(message)
 
     def _failure(self, shape: Shape) -> Field:
@@ -513,7 +524,7 @@ class _Compiler:
         return only_in({State.SUCCEEDED}, lambda scene: self.results.still_url(scene.job, scene.site))
 
     def _role_result(self, shape: Shape, name: str) -> Field:
-        return only_in({State.SUCCEEDED}, self._asset(shape, name, 0) or constant(sample(self.document, shape.node)))
+        return only_in({State.SUCCEEDED}, self._asset(shape, name, 0) or constant(self._sample(shape.node)))
 
     def _asset(self, shape: Shape, name: str, level: int) -> Field | None:
         """One result: a link, or an object or array in which there is one; None if there is none.
@@ -597,7 +608,7 @@ class _Compiler:
             return None
         convert, exact = converter(shape)
         null_allowed = shape.nullable or required
-        fallback = None if shape.nullable or not required else sample(self.document, shape.node)
+        fallback = None if shape.nullable or not required else self._sample(shape.node)
         if fallback is None and not null_allowed:
             fallback = MISSING
 

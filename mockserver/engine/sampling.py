@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from fractions import Fraction
-from itertools import islice
 from math import ceil, floor
 from random import Random
 from typing import Any
@@ -26,6 +25,7 @@ MAX_VALUES = 1000  # in one sample; a few schemas can ask for billions
 MAX_OPTIONAL = 400  # from so many values on, only what is required is given
 MAX_ITEMS = 100
 MAX_ATTEMPTS = 24
+HOPELESS = 2000  # errors of one attempt: schemas that hold each other, not a value that can be mended
 MAX_ERRORS = 200  # that one attempt learns from
 MAX_DRAWS = 30  # of a text for a pattern
 MAX_INTEGER = 2**63  # what JSON can hold of integers here (orjson)
@@ -109,13 +109,20 @@ class Sampler:
                 self.last = value = attempt.value(self.schema, (), self.name, _NOTHING, 0, 0)
                 if self.validator.is_valid(value):
                     return value
-                errors = list(islice(self.validator.iter_errors(value), MAX_ERRORS))
+                found = list(self.validator.iter_errors(value))  # all are made anyway
+                errors = found[:MAX_ERRORS]
+                if len(found) > HOPELESS:
+                    raise self._nothing(errors)
                 if attempt.room > MAX_VALUES:  # cut off; the next would be too
                     break
                 attempt.learn(errors)
+        raise self._nothing(errors)
+
+    def _nothing(self, errors: list[Any]) -> DocumentError:
+        """That no value is found, with the first place that is wrong."""
         where = "".join(f"/{token}" for token in errors[0].instance_path) if errors else ""
         why = f"{where or 'the whole'}: {str(errors[0]).partition(chr(10))[0][:200]}"
-        raise DocumentError(f"{self.document.origin}: no value is found that its schema allows ({why}).")
+        return DocumentError(f"{self.document.origin}: no value is found that its schema allows ({why}).")
 
     def wanted(self, schema: Any) -> Wanted:
         """What a schema asks for, worked out once for each reference."""

@@ -99,7 +99,7 @@ class Answers:
                 declared={p[0] for w in self.declaration.resources.values() for ps in w.fields.values() for p in ps},
                 texts=[text for text in said if isinstance(text, str)],
                 examples=examples,
-                ids=self._names_of_ids(operation),
+                ids=self._names_of_ids(operation, in_list),
             )
             view = find_view(self.document, self.vocabulary, schema, in_list, setting)
             view = self._with_declared_id(view) if view else None
@@ -132,13 +132,17 @@ class Answers:
             told, view=replace(view, words=words, phases=phases, sureness=0.8, evidence=evidence), ended=ended
         )
 
-    def _names_of_ids(self, operation: Operation) -> list[str]:
-        """How the id may be called: as the last parameter of the operation's path, or of one right below it."""
-        own = path_parameters(operation.path)[-1:]
+    def _names_of_ids(self, operation: Operation, in_list: bool) -> list[str]:
+        """How the id may be called: as the last parameter of the operation's path, or of one right below it.
+
+        On a path with others below it the last parameter is what the jobs belong to.
+        """
         if not self.below:
             for getter in self.getters():
                 self.below.setdefault(collection_of(getter.path), []).append(path_parameters(getter.path)[-1])
-        return list(dict.fromkeys(plain(name) for name in (*own, *self.below.get(bare(operation.path), ()))))
+        below = self.below.get(bare(operation.path), [])
+        own = () if in_list or below else path_parameters(operation.path)[-1:]
+        return list(dict.fromkeys(plain(name) for name in (*own, *below)))
 
     def _with_declared_id(self, view: View) -> View:
         properties = union_of(self.document, view.schema).properties
