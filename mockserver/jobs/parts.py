@@ -136,6 +136,9 @@ class Parts:
         near = near or any(home.count("/") > 1 and (path.startswith(home) or home.startswith(path)) for home in homes)
         if "{" in path and any(jobs.names(place) for place in self.answers.places(operation)):
             return False
+        ours = nouns_of(self.vocabulary, collection_of(jobs.retrieve.path))[-1:]
+        if "{" in path and not same and not set(ours) & set(nouns_of(self.vocabulary, operation.path)):
+            return False  # other things of what the jobs belong to
         whole = self.answers.tell(operation).view  # a job with others in it is no list
         return bool(alike and (near or about) and not (whole and whole.sureness >= LIFELIKE and "{" in path))
 
