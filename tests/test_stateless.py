@@ -12,7 +12,11 @@ from in_process import Service, start
 
 from mockserver.engine.preferences import Preferences, read_preferences
 from mockserver.errors import DocumentError
-from mockserver.loading.providers import load
+from mockserver.jobs.declaration import read_declaration
+from mockserver.jobs.inference import read_contract
+from mockserver.loading.providers import load, load_profiles, load_vocabulary
+from mockserver.openapi.document import Document
+from mockserver.provider import Provider
 
 SHOP = str(Path(__file__).parent / "documents" / "shop.yaml")
 
@@ -199,3 +203,17 @@ def test_a_job_that_cannot_be_served_refuses_the_document(tmp_path: Path) -> Non
     path.write_text(json.dumps(root))
     with pytest.raises(DocumentError, match="Nowhere"):
         load(str(path))
+
+
+def test_a_preferred_code_that_only_default_stands_for_is_in_the_error() -> None:
+    error = {"type": "object", "required": ["code"], "properties": {"code": {"type": "integer"}, "title": {}}}
+    media = {"application/json": {"schema": error}}
+    root = {
+        "openapi": "3.0.3",
+        "info": {},
+        "paths": {"/x": {"get": {"responses": {"204": {"description": "none"}, "default": {"content": media}}}}},
+    }
+    read = Document(root, "x.json")
+    contract = read_contract(read, load_vocabulary(), read_declaration(None, ""), load_profiles(), needs_job=False)
+    answer = start(Provider("x", contract)).get("/x", headers={"prefer": "code=503"})
+    assert (answer.status_code, answer.json()["code"]) == (503, 503)

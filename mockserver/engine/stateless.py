@@ -5,6 +5,7 @@ An answer is the published example if that is valid, else a sample of its schema
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -137,7 +138,7 @@ class Stateless:
         declared = {answer.status.upper(): answer for answer in self._operation.answers}
         if _STATUS.fullmatch(code):
             if answer := self._operation.answer_for(int(code)):
-                return int(code), answer
+                return int(code), replace(answer, status=code)  # `default` and ranges speak of the code then
         elif (answer := declared.get(code.upper())) is not None:
             first = code[0] if code[0] in "2345" else "2"
             return int(f"{first}00"), answer
