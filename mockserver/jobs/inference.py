@@ -382,8 +382,11 @@ class _Reading:
 
     def _said_by(self, view: View, wishes: ResourceDeclaration) -> dict[State, Any]:
         """The declared words that an answer's status can say, in its own type."""
-        status = wishes.fields.get("status") or view.fields["status"]
-        shape = shape_of(self.document, self.answers.node_at(view.schema, status[0]))
+        properties = union_of(self.document, view.schema).properties
+        here = [p for p in (*wishes.fields.get("status", ()), *view.fields.get("status", ())) if p[0] in properties]
+        if not here:
+            return {}
+        shape = shape_of(self.document, self.answers.node_at(view.schema, here[0]))
         forms = (shape, *shape.branches)
         constants = [c for form in forms for c in form.constants or ()]
         kinds = {kind for form in forms for kind in form.types}
