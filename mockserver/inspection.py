@@ -96,7 +96,7 @@ def _operation_data(part: JobOperation) -> dict[str, Any]:
 
 
 def as_overlay(contract: Contract) -> str:
-    """An overlay that declares what was concluded, for a person to edit; applied as it is it changes nothing."""
+    """An overlay that declares what was concluded, for a person to edit."""
     lines = [
         "overlay: 1.0.0",
         f"info: {{title: {_scalar('Jobs of ' + contract.document.origin)}, version: 1.0.0}}",
@@ -158,13 +158,12 @@ def _resource_lines(contract: Contract, resource: JobResource) -> list[str]:
 
 
 def _pointers_of(resource: JobResource, role: str) -> list[str]:
-    """Where a role's fields stand in any of a kind's answers, those of retrieve first."""
-    found: list[str] = []
-    for part in sorted(resource.operations, key=lambda p: p.action is not Action.RETRIEVE):
-        for pointer in part.view.fields.get(role, ()) if part.view else ():
-            if _pointer(pointer) not in found:
-                found.append(_pointer(pointer))
-    return found
+    """Where a role's fields stand in the answer of retrieve; the id in those of creates too, if it is another field."""
+    telling = [p for p in resource.operations if p.action is Action.RETRIEVE][:1]
+    if role == "id":
+        telling += [p for p in resource.operations if p.action is Action.CREATE]
+    pointers = [_pointer(place) for part in telling if part.view for place in part.view.fields.get(role, ())]
+    return list(dict.fromkeys(pointers))
 
 
 def _pointer(pointer: tuple[str, ...]) -> str:

@@ -370,10 +370,11 @@ class _Reading:
         fields = dict(view.fields)
         for role, pointers in wishes.fields.items():
             here = tuple(p for p in pointers if p[0] in properties)
-            fields[role] = here if role == "result" else here[:1]  # of several the first that this answer has
-        declared = {pointer for role in wishes.fields for pointer in fields[role]}
+            if here:
+                fields[role] = here if role == "result" else here[:1]  # of several the first that this answer has
+        declared = {pointer for role in wishes.fields for pointer in fields.get(role, ())}
         fields = {r: p if r in wishes.fields else tuple(x for x in p if x not in declared) for r, p in fields.items()}
-        if wishes.fields.get("status") and fields["status"] and fields["status"] != view.fields.get("status"):
+        if wishes.fields.get("status") and fields.get("status") and fields["status"] != view.fields.get("status"):
             view = self._with_words_of(view, fields["status"][0])
         said = self._said_by(view, wishes) if fields.get("status") else {}
         own = {**view.words, **said}
