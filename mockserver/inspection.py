@@ -5,6 +5,7 @@ from typing import Any
 
 from mockserver.jobs.resource import Action, Conclusion, Contract, JobOperation, JobResource
 from mockserver.jobs.vocabulary import plain
+from mockserver.openapi.document import pointer_text
 
 MAX_NOTES = 12  # that are printed; a document can have hundreds of one kind
 MARK = "?"  # before what could well be otherwise
@@ -88,9 +89,9 @@ def _operation_data(part: JobOperation) -> dict[str, Any]:
         "action": part.action.value,
         "operation": part.operation.name,
         "operationId": part.operation.raw.get("operationId"),
-        "id_in": {"in": place.place, "pointer": _pointer(place.pointer)} if place else None,
-        "job_at": _pointer(view.pointer) if view else None,
-        "fields": {role: [_pointer(p) for p in pointers] for role, pointers in view.fields.items()} if view else {},
+        "id_in": {"in": place.place, "pointer": pointer_text(place.pointer)} if place else None,
+        "job_at": pointer_text(view.pointer) if view else None,
+        "fields": {role: [pointer_text(p) for p in pointers] for role, pointers in view.fields.items()} if view else {},
         "words": {state.value: list(words) for state, words in view.phases.items()} if view else {},
     }
 
@@ -136,7 +137,7 @@ def _resource_lines(contract: Contract, resource: JobResource) -> list[str]:
         lines.append("            follow-ups:")
         for part in follow_ups:
             source = part.id_place
-            how = f"{{source: {_scalar(_pointer(source.pointer))}}}" if source and source.place == "body" else "{}"
+            how = f"{{source: {_scalar(pointer_text(source.pointer))}}}" if source and source.place == "body" else "{}"
             lines.append(f"              {_scalar(part.operation.name)}: {how}")
     say(12, "id-format", _scalar(resource.id_format), "id")
     lines.append("            fields:")
@@ -162,12 +163,8 @@ def _pointers_of(resource: JobResource, role: str) -> list[str]:
     telling = [p for p in resource.operations if p.action is Action.RETRIEVE][:1]
     if role == "id":
         telling += [p for p in resource.operations if p.action is Action.CREATE]
-    pointers = [_pointer(place) for part in telling if part.view for place in part.view.fields.get(role, ())]
+    pointers = [pointer_text(place) for part in telling if part.view for place in part.view.fields.get(role, ())]
     return list(dict.fromkeys(pointers))
-
-
-def _pointer(pointer: tuple[str, ...]) -> str:
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in pointer)
 
 
 def _scalar(text: str, quoted: bool = False) -> str:

@@ -31,7 +31,7 @@ from mockserver.clock import FrozenClock
 from mockserver.engine.sampling import Sampler
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
-from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.jobs.resource import Action, JobOperation, JobResource, dig
 from mockserver.loading.providers import load
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, union_of
@@ -359,15 +359,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(as_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def dig(value: Any, pointer: tuple[str, ...]) -> Any:
-    for token in pointer:
-        if token == "*":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(token) if isinstance(value, dict) else None
-    return value
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from mockserver.engine.inputs import keep, kept_inputs, usual_inputs
 from mockserver.engine.sampling import Sampler
 from mockserver.errors import DocumentError
 from mockserver.jobs.job import Job
-from mockserver.jobs.paths import bare
+from mockserver.jobs.paths import path_parameters, path_to
 from mockserver.jobs.resource import Action, Contract, IdPlace, JobResource
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.jobs.vocabulary import plain
@@ -94,23 +94,15 @@ def naming_parameters(contract: Contract) -> Callable[[Operation], frozenset[str
         places += [(part.operation, part.id_place) for part in collection.operations]
     named = {place.pointer[0] for _, place in places if place is not None and place.place == "path"}
     named = {name for name in named if plain(name) not in contract.vocabulary.bare_ids}  # `process_id`, wherever it is
-    ways = {
-        bare(_up_to(operation.path, place.pointer[0]))
-        for operation, place in places
-        if place is not None and place.place == "path"
-    }
+    ways = {path_to(operation.path, place) for operation, place in places} - {""}
 
     def naming(operation: Operation) -> frozenset[str]:
-        names = (piece.split("}")[0] for piece in operation.path.split("{")[1:])
-        return frozenset(name for name in names if name in named or bare(_up_to(operation.path, name)) in ways)
+        path = operation.path
+        return frozenset(
+            name for name in path_parameters(path) if name in named or path_to(path, IdPlace("path", (name,))) in ways
+        )
 
     return naming
-
-
-def _up_to(path: str, name: str) -> str:
-    """A path up to the parameter of a name, and with it."""
-    before, braced, _ = path.partition(f"{{{name}}}")
-    return before + braced
 
 
 def chosen_fields(body: Any) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from math import lcm
 from typing import Any
 
 from mockserver.openapi.document import Document, Node
-from mockserver.openapi.schema import reference_of
+from mockserver.openapi.schema import list_in, reference_of
 
 MAX_DEPTH = 24  # nested deeper, a schema is taken for one that holds itself
 _MOST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
@@ -54,12 +54,12 @@ def _add(document: Document, schema: Any, found: Wanted, depth: int) -> None:
     if ref := reference_of(schema):
         found.references = (*found.references, ref)
         _add(document, document.resolve({"$ref": ref}), found, depth + 1)
-    for part in _list(schema, "allOf"):
+    for part in list_in(schema, "allOf"):
         _add(document, part, found, depth + 1)
     plain = {key: value for key, value in schema.items() if key not in _APART}
     found.node = meet(found.node, plain) if found.node else plain
     for key in ("oneOf", "anyOf"):
-        options = [o for o in _list(schema, key) if not _is_null(document, o)] or _list(schema, key)
+        options = [o for o in list_in(schema, key) if not _is_null(document, o)] or list_in(schema, key)
         if options:
             found.choices.append(list(_told_apart(document, options, schema.get("discriminator"))))
     if "if" in schema:
@@ -141,8 +141,3 @@ def _is_null(document: Document, option: Any) -> bool:
         or target.get("enum") == [None]
         or ("const" in target and target["const"] is None)
     )
-
-
-def _list(node: Node, key: str) -> list[Any]:
-    value = node.get(key)
-    return value if isinstance(value, list) else []

@@ -27,7 +27,7 @@ from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.paths import path_parameters
-from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation
+from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation, dig
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Answer, Operation, is_json
@@ -472,14 +472,8 @@ def _named(part: JobOperation) -> Callable[[Inputs], Any]:
         return lambda given: ""
     name = place.pointer[0]
     if place.place == "body":
-        return lambda given: _dig(given.body, place.pointer)
+        return lambda given: dig(given.body, place.pointer)
     return (lambda given: given.path.get(name)) if place.place == "path" else (lambda given: given.query.get(name))
-
-
-def _dig(value: Any, pointer: tuple[str, ...]) -> Any:
-    for token in pointer:
-        value = value.get(token) if isinstance(value, dict) else None
-    return value
 
 
 def _source(context: Context, resource: JobResource, part: JobOperation, given: Inputs, owner: str) -> Job | None:

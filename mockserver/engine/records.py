@@ -23,7 +23,8 @@ from mockserver.engine.wording import Wording
 from mockserver.errors import DocumentError
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
-from mockserver.jobs.resource import Collection, Contract, Pointer, RecordAction, RecordOperation
+from mockserver.jobs.paths import path_parameters
+from mockserver.jobs.resource import Collection, Contract, Pointer, RecordAction, RecordOperation, dig
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, Validator, shape_of
 
@@ -170,7 +171,7 @@ class RecordAnswer:
             self._accepts = partial(_but_for, part.id_field, validator) if any_ids else validator.is_valid
             self._shape = self._shape_at(media[1]["schema"], part.pointer)
             self.id_shape = shape_of(contract.document, self._shape.properties.get(part.id_field, {}))
-            found = _dig(self._whole, part.pointer)
+            found = dig(self._whole, part.pointer)
             if not isinstance(found, dict):  # the example's list is empty, or it has null there
                 found = self._sampled(part.pointer)
             self._record = found
@@ -332,7 +333,7 @@ class RecordAnswer:
         }
         urls = {"next": page.next_url, "previous": page.previous_url}
         for depth in range(len(way) + 1):  # round the list, level by level
-            holder = _dig(out, way[:depth])
+            holder = dig(out, way[:depth])
             if not isinstance(holder, dict):
                 break
             declared = self._shape_at(self._schema, way[:depth]).properties
@@ -345,8 +346,8 @@ class RecordAnswer:
                 fact = facts[role]
                 if role in urls:
                     fact = self._onward((*way[:depth], name), fact, urls[role])
-                changed = _put(out, way[:depth], {**_dig(out, way[:depth]), name: fact})
-                less = {key: value for key, value in _dig(out, way[:depth]).items() if key != name}
+                changed = _put(out, way[:depth], {**dig(out, way[:depth]), name: fact})
+                less = {key: value for key, value in dig(out, way[:depth]).items() if key != name}
                 for candidate in (changed, _put(out, way[:depth], less)) if fact is None else (changed,):
                     if self._accepts(candidate):
                         out = candidate
@@ -377,7 +378,7 @@ def compile_record_act(
     """
     answer = RecordAnswer(contract, collection, part, stateless, invented is not None)
     own = part.id_place.pointer[0] if part.id_place and part.id_place.place == "path" else ""
-    above = [name for name in _parameters(part.operation.path) if name != own]
+    above = [name for name in path_parameters(part.operation.path) if name != own]
     kind = collection.name
 
     def place_of(given: Inputs) -> Place:
@@ -562,19 +563,6 @@ def _without_files(value: Any) -> Any:
         return [inner for item in value if (inner := _without_files(item)) is not _FILE] or ([] if not value else _FILE)
     if isinstance(value, dict):
         return {key: inner for key, item in value.items() if (inner := _without_files(item)) is not _FILE}
-    return value
-
-
-def _parameters(path: str) -> Iterator[str]:
-    return (piece.split("}")[0] for piece in path.split("{")[1:])
-
-
-def _dig(value: Any, pointer: Pointer) -> Any:
-    for token in pointer:
-        if token == "*":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(token) if isinstance(value, dict) else None
     return value
 
 

@@ -17,7 +17,7 @@ from mockserver.engine.wording import MAX_LENGTH, Wording, fitted, text_of_patte
 from mockserver.errors import DocumentError
 from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.openapi.document import Document, Node
-from mockserver.openapi.schema import Validator, reference_of
+from mockserver.openapi.schema import Validator, list_in, map_in, reference_of
 
 MAX_LEVELS = 12  # below this a recursive schema is cut off at what it requires
 MAX_OPTIONAL_LEVELS = 5  # below this only what is required is given
@@ -215,7 +215,7 @@ class _Attempt:
         """
         out: dict[str, Any] = {}
         for option in (option for options in self.sampler.wanted(schema).choices for option in options):
-            for name, sub in list(_map(self.sampler.wanted(option).node, "properties").items())[:3]:
+            for name, sub in list(map_in(self.sampler.wanted(option).node, "properties").items())[:3]:
                 validator = Validator(self.sampler.document, sub, "response")
                 wrong: Any
                 for wrong in (None, "", 0, {}):
@@ -278,8 +278,8 @@ class _Attempt:
     # -- objects and arrays -------------------------------------------------------------------------
 
     def _object(self, node: Node, path: Path, hint: Any, level: int, shift: int, variant: int) -> Any:
-        properties = _map(node, "properties")
-        required = [name for name in _list(node, "required") if isinstance(name, str)]
+        properties = map_in(node, "properties")
+        required = [name for name in list_in(node, "required") if isinstance(name, str)]
         hints = hint if isinstance(hint, dict) else {}
         if self._is_cut(level):
             return {}
@@ -368,7 +368,7 @@ class _Attempt:
             return []
         hints = hint if isinstance(hint, list) else []
         items = node.get("items", {})
-        first = _list(node, "prefixItems")
+        first = list_in(node, "prefixItems")
         least, most = _whole(node, "minItems", 0), _whole(node, "maxItems", MAX_ITEMS)
         returns = bool(set(self.sampler.wanted(items).references) & {*self.above}) if isinstance(items, dict) else False
         count = 0 if self.lean or returns or level >= MAX_OPTIONAL_LEVELS + 1 or variant >= 4 else max(1, len(first))
@@ -533,16 +533,6 @@ def _whole(node: Node, key: str, usual: int) -> int:
 def _allows_null(node: Node) -> bool:
     declared = node.get("type")
     return node.get("nullable") is True or (isinstance(declared, list) and "null" in declared)
-
-
-def _list(node: Node, key: str) -> list[Any]:
-    value = node.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _map(node: Node, key: str) -> Node:
-    value = node.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _single(name: str) -> str:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain, count
 from typing import Any
 
 from mockserver.errors import DocumentError
 from mockserver.jobs.identity import format_of
-from mockserver.jobs.paths import bare, singular
-from mockserver.jobs.resource import Collection, Conclusion, IdPlace, Pointer, RecordAction, RecordOperation
+from mockserver.jobs.paths import bare, free_name, path_parameters, singular
+from mockserver.jobs.resource import Collection, Conclusion, IdPlace, Pointer, RecordAction, RecordOperation, dig
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document, Operation
 from mockserver.openapi.schema import Shape, reference_of, shape_of
@@ -60,7 +59,7 @@ class _Reading:
 
     def __init__(self, document: Document, vocabulary: Vocabulary, path: str) -> None:
         self._document = document
-        self._parameter = path.rstrip("/").rpartition("{")[2].rstrip("}")
+        self._parameter = path_parameters(path)[-1]
         self._noun = _noun(path)
         usual = vocabulary.ranks.get("sample names", {}).get("id", {"id": 0})
         names = [plain(self._parameter), plain(self._noun) + "id", *usual]
@@ -79,8 +78,7 @@ class _Reading:
                 at = IdPlace("body", (name,))
                 out.append(RecordOperation(operation, RecordAction.UPDATE, pointer, id_field, at))
         for operation in below:
-            named = operation.path.rstrip("/").rpartition("{")[2].rstrip("}")
-            at = IdPlace("path", (named,))
+            at = IdPlace("path", path_parameters(operation.path)[-1:])
             if operation.method == "GET" and (place := self._record(operation)):
                 out.append(RecordOperation(operation, RecordAction.READ, *place, at))
             elif action := _WRITING.get(operation.method):
@@ -162,7 +160,7 @@ class _Reading:
                 return "{digits:9}", "its type"
             if example := inner.get("example"):
                 examples.append(str(example))
-            found = (_dig(example, (*part.pointer, part.id_field)) for example in self._document.examples(media[1]))
+            found = (dig(example, (*part.pointer, part.id_field)) for example in self._document.examples(media[1]))
             examples += [str(value) for value in found if isinstance(value, (str, int))]
         seen = max(examples, key=len, default="")
         usable = [example for example in examples if "{" not in example and len(example) <= 64]
@@ -176,15 +174,6 @@ def _evidence(part: RecordOperation) -> str:
     return f"{part.operation.method} {where}" + (f", answers with {part.id_field!r}" if part.id_field else "")
 
 
-def _dig(value: Any, pointer: Pointer) -> Any:
-    for token in pointer:
-        if token == "*":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(token) if isinstance(value, dict) else None
-    return value
-
-
 def _noun(path: str) -> str:
     """What one record is called: the last word of the path that is no parameter, in the singular."""
     words = [piece for piece in path.split("/") if piece and "{" not in piece]
@@ -194,6 +183,4 @@ def _noun(path: str) -> str:
 def _free_name(path: str, taken: set[str]) -> str:
     noun = _noun(path)
     words = [piece for piece in path.split("/") if piece and "{" not in piece]
-    longer = f"{_noun('/'.join(words[:-1]))}_{noun}" if len(words) > 1 else noun
-    candidates = chain((noun, longer), (f"{longer}_{number}" for number in count(2)))
-    return next(name for name in candidates if name not in taken)
+    return free_name(noun, _noun("/".join(words[:-1])) if len(words) > 1 else "", taken)

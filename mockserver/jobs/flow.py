@@ -9,7 +9,7 @@ from typing import Any
 from mockserver.jobs.paths import MAX_KNOWN, VERSION, bare, nouns_of, path_parameters, singular
 from mockserver.jobs.resource import IdPlace, Pointer
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
-from mockserver.openapi.document import Answer, Document, Operation
+from mockserver.openapi.document import Answer, Document, Operation, pointer_text
 from mockserver.openapi.schema import reference_of, shape_of, union_of
 
 ENOUGH = 3.5  # the least score of a flow that is believed
@@ -164,7 +164,7 @@ def flow_between(
         linked = _linked(teller, reader, place)
         for id_field in teller.fields:
             match = _name_match(vocabulary, id_field, place.pointer[-1], teller, reader)
-            is_linked = linked is not None and (linked == "" or linked == "/" + "/".join(id_field.pointer))
+            is_linked = linked is not None and (linked == "" or linked == pointer_text(id_field.pointer))
             if not match and not is_linked:
                 continue
             if vocabulary.rank("envelope", "request id", id_field.name) is not None and len(teller.fields) > 1:
@@ -177,7 +177,7 @@ def flow_between(
             score = match + surroundings + (6.0 if is_linked else 0.0) - 0.3 * number
             score -= 0.1 * len(id_field.pointer) + (1.0 if "*" in id_field.pointer else 0.0)
             if best is None or score > best.score:
-                source = "/" + "/".join(id_field.pointer) if id_field.pointer else "a header with a link"
+                source = pointer_text(id_field.pointer) if id_field.pointer else "a header with a link"
                 told = (f"{source} goes into {place.place} {place.pointer[-1]}",)
                 best = Flow(
                     score, id_field.pointer, place, (*told, *(("a link leads there",) if is_linked else ()), *why)
@@ -307,9 +307,9 @@ def _links(document: Document, answer: Answer | None) -> Iterator[tuple[str, str
 
 def _linked(teller: Teller, reader: Operation, place: IdPlace) -> str | None:
     """The pointer that a declared link takes the id from; '' if it says another place; None without a link."""
-    reference = reader.path.replace("~", "~0").replace("/", "~1")
+    reference = pointer_text((reader.path, reader.method.lower()))
     for target, expression in teller.links:
-        if target == reader.id or target.endswith(f"{reference}/{reader.method.lower()}"):
+        if target == reader.id or target.endswith(reference):
             found = _EXPRESSION.search(expression)
             return found[1] if found else ""
     return None

@@ -8,12 +8,11 @@ from mockserver.errors import DeclarationError
 
 _PLACEHOLDER = re.compile(r"\{(hex|alnum|digits|uuid|objectid)(?::(\d{1,3}))?\}")
 _PATTERN = re.compile(r"/(.+)/")  # a format that is a regular expression
-_NESTED = re.compile(
-    r"\(\?[=!<]|[*+}]\)[*+{]|\\[pPkbB]|\[[^\]]*\["
-)  # looks around, repeats repeats, counts on other engines
+# looks around, repeats repeats, counts on other engines
+_NESTED = re.compile(r"\(\?[=!<]|[*+}]\)[*+{]|\\[pPkbB]|\[[^\]]*\[")
 MAX_PATTERN = 200  # characters of such a format
 MAX_REPEATS = 24  # of what a pattern lets stand any number of times
-MAX_DRAWS = 50
+MAX_DRAWS = 50  # of a pattern, until one fits
 _ALNUM = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)

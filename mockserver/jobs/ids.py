@@ -7,8 +7,7 @@ from mockserver.jobs.answers import Answers
 from mockserver.jobs.identity import fits, format_of
 from mockserver.jobs.kinds import Kind
 from mockserver.jobs.paths import path_parameters
-from mockserver.jobs.resource import SURE, Action, Conclusion, IdPlace, JobOperation, Pointer
-from mockserver.jobs.views import dig
+from mockserver.jobs.resource import SURE, Action, Conclusion, IdPlace, JobOperation, Pointer, dig
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import shape_of
@@ -117,4 +116,4 @@ def _example_ids(document: Document, part: JobOperation) -> list[str]:
     whole = dig(shape_of(document, part.view.schema).get("example"), part.view.fields["id"][0])
     pointer: Pointer = (*part.view.pointer, *part.view.fields["id"][0])
     shown = [dig(example, pointer) for example in document.examples(media[1])]
-    return [str(value) for value in (whole, *shown) if value]
+    return [str(value) for value in (whole, *shown) if value and isinstance(value, (str, int))]

@@ -13,12 +13,12 @@ from mockserver.jobs.ids import id_format, id_text
 from mockserver.jobs.kinds import Kind, find_kinds, share
 from mockserver.jobs.lifecycle import State, complete_words
 from mockserver.jobs.parts import Parts, part_of
-from mockserver.jobs.paths import collection_of, nouns_of, singular
+from mockserver.jobs.paths import collection_of, free_name, nouns_of, singular
 from mockserver.jobs.profile import Profile, read_profile
 from mockserver.jobs.resource import Action, Conclusion, Contract, JobOperation, JobResource, Pointer, View
 from mockserver.jobs.statuses import Words, read_words, usual_words
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
-from mockserver.openapi.document import Document, Operation
+from mockserver.openapi.document import Document, Operation, pointer_text
 from mockserver.openapi.schema import shape_of, union_of
 
 
@@ -167,13 +167,8 @@ class _Reading:
 
     @staticmethod
     def _free_name(name: str, path: str, taken: list[str]) -> str:
-        """The name, or a longer one if it is taken: with the word before it in the path, then with a number."""
-        if name not in taken:
-            return name
         before = [piece for piece in collection_of(path).split("/")[1:-1] if piece and "{" not in piece]
-        longer = f"{singular(before[-1])}_{name}" if before else name
-        numbered = (f"{longer}_{number}" for number in range(2, 1000))
-        return longer if longer not in taken else next(n for n in numbered if n not in taken)
+        return free_name(name, singular(before[-1]) if before else "", taken)
 
     def _resource(self, jobs: Kind) -> JobResource:
         name, wishes = jobs.name, jobs.wishes
@@ -454,8 +449,8 @@ class _Reading:
             is_declared = role in wishes.fields
             evidence = "declared" if is_declared else "its name and type"
             sureness = 1.0 if is_declared else 0.9 if role != "status" else max(0.5 + view.sureness / 2, 0.5)
-            rivals = () if is_declared else tuple((_written(p), s) for r, p, s in view.rivals if r == role)
-            text = ", ".join(_written(p) for p in pointers)
+            rivals = () if is_declared else tuple((pointer_text(p), s) for r, p, s in view.rivals if r == role)
+            text = ", ".join(pointer_text(p) for p in pointers)
             declare = f"{where}.fields.{role}: {rivals[0][0] if rivals else text}" if role in _DECLARABLE else ""
             self.conclusions.append(Conclusion(f"{name}: {role} field", text, evidence, sureness, rivals, declare))
         told = [s for s in State if s in words]
@@ -511,10 +506,6 @@ def _is_whole(view: View) -> bool:
     return all(state in view.phases for state in (State.SUCCEEDED, State.FAILED)) and bool(
         {State.QUEUED, State.RUNNING} & set(view.phases)
     )
-
-
-def _written(pointer: Pointer) -> str:
-    return "/" + "/".join(pointer)
 
 
 def _is_scalar(document: Document, schema: Any) -> bool:

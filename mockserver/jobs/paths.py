@@ -1,7 +1,9 @@
 """Paths of operations as they are compared, and the words in them."""
 
 import re
+from collections.abc import Container
 from functools import lru_cache
+from itertools import chain, count
 
 from mockserver.jobs.resource import IdPlace
 from mockserver.jobs.vocabulary import Vocabulary, pieces, plain
@@ -59,6 +61,13 @@ def last_word(operation: Operation) -> str:
     if len(words) > 1 and words[-1] in ("json", "xml"):
         words.pop()
     return words[-1] if words else ""
+
+
+def free_name(name: str, before: str, taken: Container[str]) -> str:
+    """The name, or a longer one if it is taken: with the word before it in the path, then with a number."""
+    longer = f"{before}_{name}" if before else name
+    candidates = chain((name, longer), (f"{longer}_{number}" for number in count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def path_to(path: str, place: IdPlace | None) -> str:

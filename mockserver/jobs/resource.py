@@ -17,6 +17,16 @@ SURE = 0.5  # the confidence from which a conclusion is not marked as uncertain
 Pointer = tuple[str, ...]  # the tokens of a JSON Pointer; `*` stands for each item of an array
 
 
+def dig(value: Any, pointer: Pointer) -> Any:
+    """What stands at a place of a JSON value, in the first item for `*`; None if there is nothing."""
+    for token in pointer:
+        if token == "*":
+            value = value[0] if isinstance(value, list) and value else None
+        else:
+            value = value.get(token) if isinstance(value, dict) else None
+    return value
+
+
 class Action(StrEnum):
     """What an operation does to jobs."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mockserver.jobs.looks import Looks, StatusField, looks_of
-from mockserver.jobs.resource import Pointer, View
+from mockserver.jobs.resource import Pointer, View, dig
 from mockserver.jobs.statuses import NO_WORDS, Words
 from mockserver.jobs.vocabulary import Vocabulary, plain
 from mockserver.openapi.document import Document
@@ -205,16 +205,6 @@ def _words(looks: Looks, member: StatusField, pointer: Pointer, place: Pointer, 
     if isinstance(shown := dig(own, pointer), str):
         examples.append(shown)
     return member.told_words(setting.texts if len(pointer) == 1 and member.known > 0.75 else (), examples)
-
-
-def dig(value: Any, pointer: Pointer) -> Any:
-    """The scalar at a place of an example; None if it is not there."""
-    for token in pointer:
-        if token == "*":
-            value = value[0] if isinstance(value, list) and value else None
-        else:
-            value = value.get(token) if isinstance(value, Mapping) else None
-    return value if isinstance(value, (str, int)) else None
 
 
 def find_reference(document: Document, schema: Any, names: set[str], pointer: Pointer = ()) -> Pointer | None:

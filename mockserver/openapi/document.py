@@ -1,7 +1,7 @@
 """An OpenAPI document: its version, its `$ref`s and its operations, read but never changed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -353,6 +353,11 @@ def is_json(media_type: str) -> bool:
 def pointer_tokens(pointer: str) -> list[str]:
     """The unescaped tokens of a JSON Pointer (RFC 6901)."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def pointer_text(tokens: Iterable[str]) -> str:
+    """Tokens as a JSON Pointer (RFC 6901)."""
+    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in tokens)
 
 
 def _step(node: Any, token: str) -> Any:

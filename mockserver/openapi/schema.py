@@ -89,7 +89,7 @@ def forms_of(document: Document, schema: Any) -> list[Shape]:
         beside, option, above = waiting.pop(0)
         node = _merged(document, {"allOf": [beside, option]}, 0) if beside else _merged(document, option, 0)
         name = reference_of(option).rsplit("/", 1)[-1] or above
-        options = [*_list(node, "oneOf"), *_list(node, "anyOf")]
+        options = [*list_in(node, "oneOf"), *list_in(node, "anyOf")]
         rest = {key: value for key, value in node.items() if key not in ("oneOf", "anyOf")}
         if options:
             waiting.extend((rest, each, name) for each in options)
@@ -145,7 +145,7 @@ def _made(document: Document, schema: Any, depth: int) -> Shape:
     node = _merged(document, schema, depth)
     if "oneOf" not in node and "anyOf" not in node:
         return _own_shape(node, name)
-    branches = [_shape(document, option, depth + 1) for option in [*_list(node, "oneOf"), *_list(node, "anyOf")]]
+    branches = [_shape(document, option, depth + 1) for option in [*list_in(node, "oneOf"), *list_in(node, "anyOf")]]
     null_branch = any(_is_null(b) for b in branches)
     branches = [b for b in branches if not _is_null(b)]
     own = _own_shape(node, name)
@@ -172,26 +172,27 @@ def _own_shape(node: Node, name: str) -> Shape:
         types: tuple[str, ...] = (declared,) if declared != "null" else ()
         nullable = nullable or declared == "null"
     else:
-        several = _list(node, "type")
+        several = list_in(node, "type")
         types = tuple(str(t) for t in several if t != "null")
         nullable = nullable or "null" in several
     if "enum" in node:
-        nullable = nullable or None in _list(node, "enum")
-    properties = _map(node, "properties") if "properties" in node else {}
-    required = frozenset(map(str, _list(node, "required"))) if "required" in node else _NOTHING
+        nullable = nullable or None in list_in(node, "enum")
+    properties = map_in(node, "properties") if "properties" in node else {}
+    required = frozenset(map(str, list_in(node, "required"))) if "required" in node else _NOTHING
     return Shape(types, nullable, properties, required, node.get("items"), node, (), name)
 
 
 _NOTHING: frozenset[str] = frozenset()
 
 
-def _list(node: Node, key: str) -> list[Any]:
+def list_in(node: Node, key: str) -> list[Any]:
     """A keyword that should be a list; what it is instead, the validator will refuse with its place."""
     value = node.get(key)
     return value if isinstance(value, list) else []
 
 
-def _map(node: Node, key: str) -> Node:
+def map_in(node: Node, key: str) -> Node:
+    """A keyword that should be an object; the same."""
     value = node.get(key)
     return value if isinstance(value, dict) else {}
 
@@ -228,10 +229,10 @@ def _merged(document: Document, schema: Any, depth: int) -> Node:
     if "allOf" not in schema:
         return schema
     merged: Node = {}
-    for part in [*_list(schema, "allOf"), {k: v for k, v in schema.items() if k != "allOf"}]:
+    for part in [*list_in(schema, "allOf"), {k: v for k, v in schema.items() if k != "allOf"}]:
         node = _merged(document, part, depth + 1)
-        properties = {**_map(merged, "properties"), **_map(node, "properties")}
-        required = [*_list(merged, "required"), *_list(node, "required")]
+        properties = {**map_in(merged, "properties"), **map_in(node, "properties")}
+        required = [*list_in(merged, "required"), *list_in(node, "required")]
         merged = {**merged, **node}
         if properties:
             merged["properties"] = properties
@@ -398,7 +399,7 @@ def hidden_properties(document: Document, node: Node, in_request: bool) -> froze
     """The hidden properties of a schema and of all its parts."""
     found = set()
     for part in parts_of(document, node):
-        found |= {name for name, sub in _map(part, "properties").items() if is_hidden(document, sub, in_request)}
+        found |= {name for name, sub in map_in(part, "properties").items() if is_hidden(document, sub, in_request)}
     return frozenset(found)
 
 
@@ -411,7 +412,7 @@ def parts_of(document: Document, node: Node) -> Iterator[Node]:
         if isinstance(part, dict) and id(part) not in seen:
             seen.add(id(part))
             yield part
-            waiting.extend(sub for key in _PARTS for sub in _list(part, key))
+            waiting.extend(sub for key in _PARTS for sub in list_in(part, key))
 
 
 def is_closed_whole(document: Document, node: Node) -> bool:
@@ -419,7 +420,7 @@ def is_closed_whole(document: Document, node: Node) -> bool:
 
     As written no value with all the parts' properties is valid: the parts are taken together instead.
     """
-    groups = [_list(node, "allOf"), *([sub] for key in ("anyOf", "oneOf") for sub in [_list(node, key)])]
+    groups = [list_in(node, "allOf"), *([sub] for key in ("anyOf", "oneOf") for sub in [list_in(node, key)])]
     sources: list[list[Any]] = [[part] for part in groups[0]] + [each[0] for each in groups[1:] if each[0]]
     if not sources:
         return False
@@ -436,7 +437,7 @@ def is_closed_whole(document: Document, node: Node) -> bool:
 
 def excludes(node: Node) -> bool:
     """Whether a `oneOf` is there to forbid properties beside each other: its branches say nothing but `required`."""
-    return _only_requires(_list(node, "oneOf"))
+    return _only_requires(list_in(node, "oneOf"))
 
 
 def _only_requires(branches: Any) -> bool:
