@@ -18,17 +18,17 @@ TOLD = 0.4  # the least sureness at which a description is believed
 _QUOTED = re.compile(r"[`'\"“‘]([A-Za-z][\w\- ]{1,40})[`'\"”’]")
 _BOLD = re.compile(r"\*\*([A-Za-z][\w\-]{1,40})\*\*|<(?:code|b|strong)>([A-Za-z][\w\-]{1,40})</")
 # Words with commas, arrows, "or" between them. A word is taken whole and begins where nothing of it stands before:
-# trying each of its parts would take the square of its length.
-_WORD = r"[A-Za-z](?:\w|-(?!>))*+"
+# trying each of its parts would take the square of its length. Single classes only: what Python 3.11 has matched of
+# a possessive group with a lookahead in it is now and then a character too long, so `->` is made `→` beforehand.
+_WORD = r"[A-Za-z][\w\-]*+"
 _LISTED = re.compile(
-    rf"(?<![\w\-])(?:(?![A-Za-z])[\w\-])*+{_WORD}"
-    rf"(?:\s*(?:,|/|\||、|，|->|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?{_WORD})+"
+    rf"(?<![\w\-])[\d_\-]*+{_WORD}(?:\s*(?:,|/|\||、|，|→|;|\bor\b|\band\b)+\s*(?:or\s+|and\s+)?{_WORD})+"
 )
 _ITEM = re.compile(
     r"^[^\S\n]*(?:[-*•|]\s*[`*'\"]*([A-Za-z][\w\-]{1,40})[`*'\"]*[^\S\n]*(?:[:(–|-]|$)|([A-Za-z][\w\-]{1,40})\s*[:：]\s)",
     re.M,
 )
-_ONE = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]|-(?!>))*+")
+_ONE = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*+")
 # `1: running`, `2 = success`, `0 (queued)`, `-1 - failed`
 _NUMBERED = re.compile(
     r"(?<![\w.])(-?\d{1,4})\s*(?:[:=：)(–—、.]|-+>?|→|is|means)\s*"
@@ -197,7 +197,7 @@ def _told(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Words:
     """Words that descriptions put in quotes, in a list, or between commas."""
     best = NO_WORDS
     for text in texts:
-        text = text[:MAX_TEXT]
+        text = text[:MAX_TEXT].replace("->", "→")
         tries = [_QUOTED.findall(text), *([a or b for a, b in found.findall(text)] for found in (_BOLD, _ITEM))]
         tries += [_ONE.findall(run) for run in _LISTED.findall(text)]
         for words in (*tries, _ONE.findall(text)):  # the last is prose, or a list in another language
