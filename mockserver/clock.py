@@ -1,53 +1,68 @@
-"""Clocks: the only source of now. They hold instants; none of them reads the machine's time.
+"""Clocks: the only source of now. They hold instants; none of them reads the machine's time by itself.
 
 An instant is a float of seconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from enum import StrEnum
 
 
-class Clock(Protocol):
-    """The source of now."""
+class ClockMode(StrEnum):
+    """How time passes: as on the machine, so many times as fast, on request alone, or with each poll."""
 
-    @property
-    def rate(self) -> float:
-        """Virtual seconds that pass in one real second; 0 if time moves only on request."""
-        ...
+    REAL = "real"
+    SCALED = "scaled"
+    FROZEN = "frozen"
+    SKIPPING = "skipping"
+
+
+MOST = 253_402_300_799.0  # the last second of the year 9999, after which no date can be written
+MOST_RATE = 1e9
+
+
+class Clock:
+    """The source of now for a server or one sandbox.
+
+    Time is computed from two anchors, never ticked (the idea of trio's MockClock): `rate` virtual seconds pass in one
+    second of `source`, none on a frozen or skipping clock. It never goes backwards.
+    """
+
+    __slots__ = ("_anchor", "_base", "mode", "rate", "source")
+
+    def __init__(
+        self, source: Callable[[], float], mode: ClockMode = ClockMode.REAL, rate: float = 1.0, now: float | None = None
+    ) -> None:
+        self.source = source
+        self._anchor = source()
+        self._base = self._anchor if now is None else now
+        self.mode = mode
+        self.rate = 0.0 if mode in (ClockMode.FROZEN, ClockMode.SKIPPING) else rate
 
     def now(self) -> float:
         """The current instant, in seconds since the Unix epoch."""
-        ...
+        return self.at(self.source())
 
-
-class FrozenClock:
-    """A clock that stands still until it is advanced."""
-
-    rate = 0.0
-
-    def __init__(self, now: float) -> None:
-        self._now = now
-
-    def now(self) -> float:
-        return self._now
+    def at(self, real: float) -> float:
+        """The instant that it shows when its source shows `real`."""
+        return self._base + (real - self._anchor) * self.rate if self.rate else self._base
 
     def advance(self, seconds: float) -> None:
-        """Move forward. Raises ValueError for a negative number of seconds."""
-        if seconds < 0:
-            raise ValueError(f"time cannot go backwards: advance({seconds})")
-        self._now += seconds
+        """Move forward. Raises ValueError for a negative number of seconds, or beyond the year 9999."""
+        self.advance_to(self.now() + seconds)
 
+    def advance_to(self, instant: float) -> None:
+        """Move forward to an instant. Raises ValueError for one that has passed, or beyond the year 9999."""
+        now = self.now()
+        if not now <= instant <= MOST:
+            raise ValueError(f"time only goes forward, and not beyond the year 9999: from {now} to {instant}")
+        self._base, self._anchor = instant, self.source()
 
-class ScaledClock:
-    """A clock that runs `rate` times as fast as the one it follows, starting together with it.
+    def change(self, mode: ClockMode, rate: float = 1.0) -> None:
+        """Let time pass in another way from now on."""
+        self._base, self._anchor = self.now(), self.source()
+        self.mode = mode
+        self.rate = 0.0 if mode in (ClockMode.FROZEN, ClockMode.SKIPPING) else rate
 
-    Time is computed from two anchors, never ticked (the idea of trio's MockClock).
-    """
-
-    def __init__(self, source: Callable[[], float], rate: float) -> None:
-        self._source = source
-        self._base = source()
-        self.rate = rate
-
-    def now(self) -> float:
-        return self._base + (self._source() - self._base) * self.rate
+    def copy(self) -> "Clock":
+        """A clock of its own that shows and does the same."""
+        return Clock(self.source, self.mode, self.rate, self.now())

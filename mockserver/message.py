@@ -31,9 +31,20 @@ class Request(NamedTuple):
     site: str
 
 
+class Fault(NamedTuple):
+    """What goes wrong on the way back: `delay` and `stall` for so many seconds of the machine, `reset`, `lost`
+    (closed without an answer), `truncate` and `stall` after a share (0 to 1) of the body.
+    """
+
+    kind: str
+    share: float = 0.0
+    seconds: float = 0.0
+
+
 class Response(NamedTuple):
     """What goes back: status, headers with lower-case names, and the whole body."""
 
     status: int
     headers: RawHeaders
     body: bytes
+    fault: Fault | None = None

@@ -3,7 +3,7 @@
 import secrets
 import time
 
-from mockserver.clock import Clock, ScaledClock
+from mockserver.clock import Clock, ClockMode
 
 
 def steady_time() -> float:
@@ -14,9 +14,11 @@ def steady_time() -> float:
 _EPOCH_OFFSET = time.time() - time.monotonic()
 
 
-def real_clock(speed: float = 1.0) -> Clock:
-    """A clock that starts at the machine's time and runs `speed` times as fast."""
-    return ScaledClock(steady_time, speed)
+def real_clock(speed: float = 1.0, mode: ClockMode | None = None) -> Clock:
+    """A clock that starts at the machine's time; without a mode, it runs `speed` times as fast."""
+    if mode is None:
+        mode = ClockMode.REAL if speed == 1 else ClockMode.SCALED
+    return Clock(steady_time, mode, speed)
 
 
 def fresh_seed() -> int:

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from mockserver.clock import FrozenClock
+from mockserver.clock import Clock, ClockMode
 from mockserver.jobs.resource import Contract
 from mockserver.loading.providers import bundled_names, load_provider
 from mockserver.provider import Provider
+from mockserver.realtime import steady_time
 from mockserver.web.server import Settings, build_app
 
 START = 1_790_000_000.25  # an instant in 2026, not on a whole second
@@ -22,7 +23,7 @@ class Service:
     """One provider in this process: its clock, and a client that sends the key as the provider wants it."""
 
     provider: Provider
-    clock: FrozenClock
+    clock: Clock
     client: httpx2.AsyncClient
 
     def request(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
@@ -48,6 +49,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return _LOOP.run_until_complete(work)
 
 
+def frozen_clock(at: float = START) -> Clock:
+    """A clock that stands still until it is advanced."""
+    return Clock(steady_time, ClockMode.FROZEN, now=at)
+
+
 def key_headers(contract: Contract, key: str = KEY) -> dict[str, str]:
     """The headers that carry a key for a contract."""
     schemes = (contract.document.root.get("components") or {}).get("securitySchemes") or {}
@@ -57,12 +63,14 @@ def key_headers(contract: Contract, key: str = KEY) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def start(spec: str | Provider, *, key: str = KEY, rate: float | None = None, **settings: Any) -> Service:
-    """A provider, ready to be called. `rate` makes that share of its jobs fail."""
+def start(
+    spec: str | Provider, *, key: str = KEY, rate: float | None = None, at: float = START, **settings: Any
+) -> Service:
+    """A provider, ready to be called, at an instant. `rate` makes that share of its jobs fail."""
     provider = load_provider(spec) if isinstance(spec, str) else spec
     if rate is not None:
         provider = failing(provider, rate)
-    clock = FrozenClock(START)
+    clock = frozen_clock(at)
     app = build_app({"": provider}, Settings(**settings), clock)
     client = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app),

@@ -27,7 +27,7 @@ import httpx2
 import orjson
 import uvicorn
 
-from mockserver.clock import FrozenClock
+from mockserver.clock import Clock, ClockMode
 from mockserver.engine.sampling import Sampler
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
@@ -36,6 +36,7 @@ from mockserver.loading.providers import load
 from mockserver.openapi.document import Document, Operation, is_json
 from mockserver.openapi.schema import Validator, union_of
 from mockserver.provider import Provider
+from mockserver.realtime import steady_time
 from mockserver.web.server import Settings, build_app, open_socket
 
 START = 1_790_000_000.0
@@ -68,7 +69,7 @@ class Survey:
         self.provider = load(str(path), needs_job=False).provider
         self.contract = self.provider.contract
         self.document: Document = self.contract.document
-        self.clock = FrozenClock(START)
+        self.clock = Clock(steady_time, ClockMode.FROZEN, now=START)
         self.site = ""
         self.client = httpx2.Client(timeout=30, headers=self.headers())
         self.validators: dict[int, Validator] = {}
@@ -362,7 +363,7 @@ def as_text(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def served(provider: Provider, clock: FrozenClock) -> Iterator[str]:
+def served(provider: Provider, clock: Clock) -> Iterator[str]:
     """Serve a provider twice on one socket: `/good`, whose jobs succeed, and `/bad`, whose jobs fail."""
     contract = provider.contract
     failing = tuple(replace(r, profile=replace(r.profile, failure_rate=1.0, models={})) for r in contract.resources)

@@ -8,10 +8,9 @@ from typing import Any
 import av
 import httpx2
 import pytest
-from in_process import CREATES, START, Service, run, start
+from in_process import CREATES, START, Service, frozen_clock, run, start
 from PIL import Image
 
-from mockserver.clock import FrozenClock
 from mockserver.loading.providers import load_provider
 from mockserver.web.server import Settings, build_app
 
@@ -142,7 +141,7 @@ def test_cover_links_are_pictures_and_sizes_are_true() -> None:
 )
 @pytest.mark.parametrize("prefix", ["", "hingnet-sora"])
 def test_links_are_built_from_the_host_or_the_public_url(public_url: str, host: str, site: str, prefix: str) -> None:
-    clock = FrozenClock(START)
+    clock = frozen_clock(START)
     app = build_app({prefix: load_provider("hingnet-sora")}, Settings(public_url=public_url), clock)
     below = f"/{prefix}" if prefix else ""
     headers = {"authorization": "Bearer sk-1", "host": host}

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 from in_process import CREATES, Service, start
 
-from mockserver.engine import operations
+from mockserver.sandbox import sandbox
 from mockserver.web import server as web_server
 
 ROOT = Path(__file__).parent.parent
@@ -820,19 +820,21 @@ def test_of_two_keys_the_last_counts_and_they_are_not_mixed(server: Server) -> N
     assert ask(server, raw.encode()).status == 401
 
 
-def test_an_owner_who_was_forgotten_gets_new_ids(monkeypatch: pytest.MonkeyPatch, failures: list[str]) -> None:
-    monkeypatch.setattr(operations, "MAX_OWNERS", 2)
+def test_the_sandbox_that_was_idle_longest_makes_room_and_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, failures: list[str]
+) -> None:
+    monkeypatch.setattr(sandbox, "MAX_SANDBOXES", 2)
     service = start("openai")
-    ids = []
-    for key in ("one", "two", "three", "one", "two", "one"):
-        answer = service.post("/videos", json={"prompt": "x"}, headers={"authorization": f"Bearer sk-{key}"})
-        ids.append(answer.json()["id"])
-    assert len(set(ids)) == len(ids)
+    seen = []
+    for key in ("one", "two", "three", "three", "one"):
+        headers = {"authorization": f"Bearer sk-{key}"}
+        service.post("/videos", json={"prompt": "x"}, headers=headers)
+        seen.append(len(service.get("/videos", headers=headers).json()["data"]))
+    assert seen == [1, 1, 1, 2, 1]
 
 
 def test_a_clock_beyond_the_year_9999_is_told_as_its_end(failures: list[str]) -> None:
-    service = start("aitoearn")
-    service.clock.advance(1e12)
+    service = start("aitoearn", at=1e12)
     path, arguments = CREATES["aitoearn"]
     id = service.post(path, **arguments).json()["data"]["id"]
     assert service.get(f"{path}/{id}").json()["data"]["submittedAt"].startswith("9999-12-31")

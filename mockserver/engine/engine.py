@@ -7,21 +7,25 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.cors import add_cors, preflight
+from mockserver.engine.drifting import Drifter
 from mockserver.engine.operations import Context, Handler, compile_handler, require_result
 from mockserver.engine.refusal import Refusal, Refuser, plain_response
 from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
+from mockserver.engine.steering import Broken, after, before, steps_for_link
 from mockserver.engine.validation import RequestReader
 from mockserver.errors import DocumentError, Problem
+from mockserver.jobs.job import Job
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.contradictions import contradiction, schemas_of
 from mockserver.openapi.document import Operation
+from mockserver.plans.scenario import ASSET
 from mockserver.provider import Provider
-from mockserver.stores.protocol import Store
+from mockserver.sandbox.exchange import Exchange
+from mockserver.sandbox.sandbox import Sandboxes
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
 MAX_WAY = 256  # characters of a remembered path; an id has at most 60
@@ -30,33 +34,25 @@ IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
 class Engine:
-    """Behaves like one provider, on a clock.
+    """Behaves like one provider, on the clocks of the sandboxes that ask.
 
-    `seed` and the order of an owner's requests decide ids and durations. `poll_after_ms` is what clients are
-    told to wait between polls, in real milliseconds; None derives it from the clock's rate. `lenient`: any id stands
-    for a finished job.
+    The seed and the order of a sandbox's requests decide ids and durations. `lenient`: any id stands for a finished job.
     """
 
     def __init__(
         self,
         provider: Provider,
-        clock: Clock,
-        store: Store,
+        sandboxes: Sandboxes,
         media: Media,
         *,
-        seed: int = 0,
         policy: KeyPolicy | None = None,
-        poll_after_ms: int | None = None,
         lenient: bool = False,
         on_error: Callable[[BaseException, Request], None] | None = None,
     ) -> None:
         contract = provider.contract
         self.provider = provider
-        self._clock = clock
-        self._store = store
+        self._sandboxes = sandboxes
         self._media = media
-        self._seed = seed
-        self._poll_after_ms = poll_after_ms
         self._lenient = lenient
         self._on_error = on_error
         named = {
@@ -71,37 +67,33 @@ class Engine:
         self._handlers: dict[int, Handler] = {}  # by the identity of the operation: names may stand twice
         self._ways: dict[tuple[str, str], _Way] = {}
         self._request_id_header = contract.headers.get("request-id", "").encode()
-        self._requests = 0
         self._context = Context(
             contract=contract,
-            clock=clock,
-            store=store,
+            name=provider.name,
+            sandboxes=sandboxes,
             results=self._results,
             media=media,
             policy=policy or KeyPolicy(contract.refused_keys),
-            seed=f"{seed}/{provider.name}",
+            seed=f"{sandboxes.seed}/{provider.name}",
             lenient=lenient,
-            start=clock.now(),
-            poll_after_ms=poll_after_ms if poll_after_ms is not None else _poll_after(clock.rate),
+            start=sandboxes.clock.now(),
         )
+        self._drifter: Drifter | None = None
+        sandboxes.keep_records(provider.name, self._context.records.forget)
 
     def renewed(self, provider: Provider, policy: KeyPolicy) -> "Engine":
-        """An engine of the changed contract that goes on where this one is: the same jobs, clock and generators."""
+        """An engine of the changed contract that goes on where this one is: the same sandboxes and records."""
         made = Engine(
             provider,
-            self._clock,
-            self._store,
+            self._sandboxes,
             self._media,
-            seed=self._seed,
             policy=policy,
-            poll_after_ms=self._poll_after_ms,
             lenient=self._lenient,
             on_error=self._on_error,
         )
-        made._requests = self._requests
-        made._context.randoms = self._context.randoms
         made._context.records = self._context.records
         made._context.start = self._context.start
+        self._sandboxes.keep_records(provider.name, self._context.records.forget)
         return made
 
     def examine(self) -> Iterator[Problem | None]:
@@ -139,54 +131,86 @@ class Engine:
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises: what goes wrong inside is a 500 in the provider's shape."""
-        self._requests += 1
-        request_id = b"req_%016x" % self._requests
-        operation: Operation | None = None
+        exchange = Exchange(request, self._sandboxes.real())
         try:
-            way = self._ways.get((request.method, request.path)) or self._find_way(request)
-            operation = way.operation
-            response = way.handler(request, way.path, request_id)
+            way = self._ways.get((request.method, request.path)) or self._find_way(exchange)
+            exchange.operation, exchange.name, exchange.action = way.operation, way.name, way.action
+            response = way.handler(exchange, way.path)
         except _Answered as answered:
             response = answered.response
         except Refusal as refusal:
-            response = self._refused(refusal, operation, request_id)
+            response = self._refused(refusal, exchange)
+        except Broken:
+            response = Response(503, [], b"")
         except DocumentError as error:  # said at start-up, or soon after
+            operation = exchange.operation
             name = operation.name if operation else f"{request.method} {request.path[:200]}"
             reason = str(error).removeprefix(f"{self.provider.contract.document.origin}: ")
-            text = f"{name} cannot be served by the simulator: {reason}"
-            response = self._refused(Refusal("internal", text), operation, request_id)
+            response = self._refused(
+                Refusal("internal", f"{name} cannot be served by the simulator: {reason}"), exchange
+            )
         except Exception as error:
             if self._on_error:
                 self._on_error(error, request)
             internal = Refusal("internal", "The simulator failed on this request; its log says why.")
-            response = self._refused(internal, operation, request_id)
-        return self._finished(response, request.headers, request_id)
+            response = self._refused(internal, exchange)
+        return self._finished(response, exchange)
 
     def refuse(self, headers: Mapping[bytes, bytes], kind: str, message: str) -> Response:
         """A refusal that is decided before the request is whole: too large, too slow."""
-        self._requests += 1
-        request_id = b"req_%016x" % self._requests
+        exchange = Exchange(Request("", "", "", headers, b"", None, ""), self._sandboxes.real())
         refusal = Refusal(kind, message, headers=[(b"connection", b"close")])
-        return self._finished(self._refused(refusal, None, request_id), headers, request_id)
+        return self._finished(self._refused(refusal, exchange), exchange)
 
-    def _refused(self, refusal: Refusal, operation: Operation | None, request_id: bytes) -> Response:
+    def _refused(self, refusal: Refusal, exchange: Exchange) -> Response:
         """A refusal in the provider's shape; in the plainest there is if that cannot be made of the contract."""
+        if not exchange.request_id:  # it has shown no key
+            self._enter(exchange)
+        exchange.marked.refusal = refusal.kind
+        exchange.marked.violations = refusal.violations
         try:
-            return self._refuser.respond(refusal, operation, self._clock.now(), request_id)
+            return self._refuser.respond(refusal, exchange.operation, exchange.now, exchange.request_id)
         except (DocumentError, TypeError, ValueError):
             return plain_response(refusal)
 
-    def _finished(self, response: Response, headers: Mapping[bytes, bytes], request_id: bytes) -> Response:
-        """The response with the headers that all answers have."""
+    def _enter(self, exchange: Exchange) -> None:
+        """Put a request that has shown no key into the sandbox of those."""
+        sandbox = self._sandboxes.of("")
+        exchange.account = sandbox.account(self.provider.name)
+        exchange.now = sandbox.now()
+        exchange.request_id = exchange.account.next_request_id()
+
+    def _finished(self, response: Response, exchange: Exchange) -> Response:
+        """The response with the headers that all answers have, as it is written into the journal."""
+        if not exchange.request_id:  # it has shown no key
+            self._enter(exchange)
+        sandbox = exchange.account.sandbox
         if self._request_id_header:
-            response.headers.append((self._request_id_header, request_id))
-        if b"origin" in headers:
+            response.headers.append((self._request_id_header, exchange.request_id))
+        if b"origin" in exchange.request.headers:
             add_cors(response.headers)
+        if sandbox.steered:
+            response = self._drifted(response, exchange)
+        if (marks := exchange.marks) is not None:
+            response.headers.extend(marks.extra)
+            if marks.fault and response.fault is None:
+                response = response._replace(fault=marks.fault)
+        sandbox.journal.add(exchange, response)
         return response
 
-    def _find_way(self, request: Request) -> "_Way":
+    def _drifted(self, response: Response, exchange: Exchange) -> Response:
+        """The response with the departures that are switched on."""
+        drifts = [drift for source in exchange.sandbox.sources for drift in source.drifts.values()]
+        if not drifts:
+            return response
+        if self._drifter is None:
+            self._drifter = Drifter(self.provider.contract)
+        return self._drifter.apply(drifts, response, exchange)
+
+    def _find_way(self, exchange: Exchange) -> "_Way":
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
-        route, values = self._route(request)
+        request = exchange.request
+        route, values = self._route(exchange)
         if route.by_query:
             given = parse_qsl(request.query, keep_blank_values=True)
             told = [*(value for _, value in given), *(value.decode("latin-1") for value in request.headers.values())]
@@ -197,15 +221,18 @@ class Engine:
             handler = self._handlers[id(operation)] = compile_handler(operation, self._context)
         if len(self._ways) >= MAX_WAYS:
             self._ways.clear()
-        way = _Way(operation, handler, dict(zip(route.names, values, strict=True)))
+        part = self.provider.contract.parts.get(operation.name)
+        action = part[1].action.value if part else ""
+        way = _Way(operation, operation.name, action, handler, dict(zip(route.names, values, strict=True)))
         if len(request.path) <= MAX_WAY and not route.by_query:
             self._ways[request.method, request.path] = way
         return way
 
-    def _route(self, request: Request) -> tuple[Route, list[str]]:
-        method, path, *_ = request
+    def _route(self, exchange: Exchange) -> tuple[Route, list[str]]:
+        request = exchange.request
+        method, path = request.method, request.path
         if path.startswith(ASSETS):
-            raise _Answered(self._asset(request))
+            raise _Answered(self._asset(exchange))
         found = self._router.find(path, "GET" if method == "HEAD" else method)
         if found is None:
             known = sorted({o.name for o in self.provider.contract.document.operations})
@@ -226,9 +253,10 @@ class Engine:
             )
         return route, values
 
-    def _asset(self, request: Request) -> Response:
+    def _asset(self, exchange: Exchange) -> Response:
         """A result by its link: no key is asked for, as with a storage link, but it expires."""
-        name = request.path[len(ASSETS) :]
+        request = exchange.request
+        whose, _, name = request.path[len(ASSETS) :].rpartition("/")
         id, _, suffix = name.rpartition(".")
         if request.method == "OPTIONS":
             raise _Answered(preflight(request, ["GET", "HEAD", "OPTIONS"]))
@@ -238,12 +266,29 @@ class Engine:
                 f"{request.method} is not allowed here.",
                 headers=[(b"allow", b"GET, HEAD, OPTIONS")],
             )
-        job = self._store.get(id)
-        if job is None and self._lenient and id and self.provider.contract.resources:
-            job = self._context.invented(id, "", self.provider.contract.resources[0].name)
+        job = self._linked(exchange, whose, id)
         if job is None or (suffix != "mp4" and suffix not in IMAGES and suffix not in SOUNDS):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
-        require_result(job, self._clock.now())
+        exchange.action, exchange.job = ASSET, job
+        steps = steps_for_link(exchange, self._sandboxes.scenarios) if exchange.sandbox.steered else []
+        before(exchange, steps)
+        require_result(job, exchange.now)
+        return after(self._file(request, job, name, suffix), steps)
+
+    def _linked(self, exchange: Exchange, whose: str, id: str) -> Job | None:
+        """The job that a link leads to, and its sandbox as that of the request."""
+        name = self.provider.name
+        for sandbox in self._sandboxes:
+            if whose in ("", sandbox.id) and (job := sandbox.account(name).store.get(id)) is not None:
+                exchange.account, exchange.now = sandbox.account(name), sandbox.now()
+                exchange.request_id = exchange.account.next_request_id()
+                return job
+        if self._lenient and id and self.provider.contract.resources:
+            self._enter(exchange)
+            return self._context.invented(exchange, id, self.provider.contract.resources[0].name)
+        return None
+
+    def _file(self, request: Request, job: Job, name: str, suffix: str) -> Response:
         if suffix == "mp4":
             return serve_bytes(request, self._results.video(job), "video/mp4", name)
         if suffix in SOUNDS:
@@ -255,6 +300,8 @@ class _Way(NamedTuple):
     """What a method and path lead to, with the values of the path's parameters."""
 
     operation: Operation
+    name: str
+    action: str
     handler: Handler
     path: dict[str, str]
 
@@ -264,8 +311,3 @@ class _Answered(Exception):
 
     def __init__(self, response: Response) -> None:
         self.response = response
-
-
-def _poll_after(rate: float) -> int:
-    """A second of virtual time between polls, in real milliseconds."""
-    return max(round(1000 / rate), 5) if rate else 1000

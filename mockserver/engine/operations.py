@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from mockserver.clock import Clock
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
@@ -19,8 +18,9 @@ from mockserver.engine.records import InventedRecords, PageOfRecords, Records, c
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import Media, ResultFacts
-from mockserver.engine.security import ANYONE, KeyPolicy, compile_security
+from mockserver.engine.security import OPEN_KEY, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
+from mockserver.engine.steering import MARK, STARTS, Steerer, is_marked
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
@@ -31,16 +31,18 @@ from mockserver.jobs.resource import Action, Collection, Contract, JobOperation,
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Answer, Operation, is_json
+from mockserver.sandbox.exchange import Exchange
+from mockserver.sandbox.sandbox import Sandboxes
 from mockserver.stores.protocol import Store, StoreFull
 
-Handler = Callable[[Request, Mapping[str, str], bytes], Response]
-Act = Callable[[Request, str, Inputs, bytes], Response]
+Handler = Callable[[Exchange, Mapping[str, str]], Response]
+Act = Callable[[Exchange, Inputs], Response]
 _SUCCESS = re.compile("2[0-9][0-9]")
 _JSON = (b"content-type", b"application/json")
 _BELOW = "\n"  # between a kind and what its jobs belong to: in no name and no path
+MAX_ADVICES = 64  # other intervals to poll at, which an operation remembers
 _PICTURES = {"png", "jpeg", "webp"}
 MAX_DRAWS = 1000  # of an id, until the ids of its format are taken for used up
-MAX_OWNERS = 10_000  # generators kept; the one that was made first goes
 
 
 @dataclass(slots=True)
@@ -48,27 +50,16 @@ class Context:
     """What the handlers of one provider share."""
 
     contract: Contract
-    clock: Clock
-    store: Store
+    name: str
+    sandboxes: Sandboxes
     results: ResultFacts
     policy: KeyPolicy
     seed: str
-    poll_after_ms: int
     media: Media | None = None
     lenient: bool = False
     start: float = 0.0
     records: Records = field(default_factory=Records)
-    randoms: dict[str, Random] = field(default_factory=dict)
     _invented: dict[str, InventedJobs] = field(default_factory=dict)
-
-    def random(self, owner: str) -> Random:
-        """The generator of one owner: the same seed and the same requests give the same ids and durations."""
-        found = self.randoms.get(owner)
-        if found is None:
-            if len(self.randoms) >= MAX_OWNERS:
-                del self.randoms[next(iter(self.randoms))]
-            found = self.randoms[owner] = Random(f"{self.seed}/{owner}")
-        return found
 
     def film(self, request: Request, job: Job, media_type: str) -> Response | None:
         """The result of a job as a picture, a sound or a video; None if the media type is none of these."""
@@ -85,39 +76,60 @@ class Context:
             return serve_bytes(request, self.results.video(job), spoken, f"{job.id}.mp4")
         return None
 
-    def owned(self, id: Any, owner: str, kind: str) -> Job:
-        """The job of an id, if the owner has it. Raises Refusal: another's job is as unknown as none."""
-        job = self.store.get(id) if isinstance(id, str) else self.store.get(str(id))
-        if job is None and "/" in str(id):
-            job = self.store.get(str(id).rsplit("/", 1)[-1])  # a resource name: `operations/{id}`
-        same = job is not None and (job.kind == kind or job.kind.partition(_BELOW)[0] == kind)
-        if job is None or not same or (job.owner != owner and ANYONE not in (owner, job.owner)):
+    def owned(self, exchange: Exchange, id: Any, kind: str) -> Job:
+        """The job of an id, if the sandbox has it. Raises Refusal: another's job is as unknown as none."""
+        job = exchange.account.store.get(id) if isinstance(id, str) else exchange.account.store.get(str(id))
+        if job is None:
+            job = self._elsewhere(exchange, str(id))
+        if job is None or (job.kind != kind and job.kind.partition(_BELOW)[0] != kind):
             if self.lenient and isinstance(id, (str, int)) and id != "":
-                return self.invented(str(id), owner, kind)
+                job = exchange.job = self.invented(exchange, str(id), kind)
+                return job
             message = (
                 f"No {kind} with the id '{str(id)[:100]}' was found: none was created with this key, or it was deleted."
             )
             raise Refusal("not_found", message, id=str(id))
+        exchange.job = job
         return job
 
-    def invented(self, id: str, owner: str, kind: str) -> Job:
+    def _elsewhere(self, exchange: Exchange, id: str) -> Job | None:
+        """A job that is named by a resource name (`operations/{id}`), or that is open to whoever asks.
+
+        At an operation that needs no key, in a contract whose others do, every job is seen, and what was created at
+        such a one is seen by all; its own clock counts then.
+        """
+        store = exchange.account.store
+        if "/" in id and (job := store.get(id.rsplit("/", 1)[-1])):
+            return job
+        known = self.sandboxes.by_key
+        open_one = known.get(OPEN_KEY)
+        if open_one is None:
+            return None
+        for sandbox in tuple(known.values()) if exchange.sandbox is open_one else (open_one,):
+            if (job := sandbox.account(self.name).store.get(id)) is not None:
+                exchange.account = sandbox.account(self.name)
+                exchange.now = sandbox.now()
+                return job
+        return None
+
+    def invented(self, exchange: Exchange, id: str, kind: str) -> Job:
         """The finished job that an id stands for which nobody created."""
         jobs = self._invented.get(kind)
         if jobs is None:
             resource = next(r for r in self.contract.resources if r.name == kind)
             jobs = self._invented[kind] = InventedJobs(self.contract, resource, self.seed, self.start)
-        return jobs.job(id, owner, self.clock.now())
+        return jobs.job(id, exchange.owner, exchange.now)
 
-    def is_invented(self, job: Job) -> bool:
+    def is_invented(self, exchange: Exchange, job: Job) -> bool:
         """Whether a job is none that was created."""
-        return self.lenient and self.store.get(job.id) is not job
+        return self.lenient and exchange.account.store.get(job.id) is not job
 
 
 def compile_handler(operation: Operation, context: Context) -> Handler:
     """The handler of an operation: authorize, read, act."""
     document = context.contract.document
     authorize = compile_security(document, operation, context.policy)
-    part = context.contract.parts.get(operation.name, (None, None))[1]
+    resource, part = context.contract.parts.get(operation.name, (None, None))
     ids = naming_parameters(context.contract)(operation) if context.lenient else frozenset[str]()
     # What a follow-up leaves out comes from its source, not from the contract's defaults.
     read = RequestReader(
@@ -130,12 +142,29 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     act = _act(operation, context)
     is_stateless = part is None and operation.name not in context.contract.records
     prefer = _preferring(context, operation, act, is_stateless)
+    named = _named(part) if part else lambda given: ""
+    steer = Steerer(context.sandboxes, operation.name, resource, part, named, act, prefer)
+    starts = part is not None and part.action in STARTS
+    by_key, sandboxes, name = context.sandboxes.by_key, context.sandboxes, context.name
+    magic = MARK if sandboxes.magic else None
 
-    def handle(request: Request, path: Mapping[str, str], request_id: bytes) -> Response:
-        owner = authorize(request)
-        if b"prefer" in request.headers:
-            return prefer(request, owner, read(request, path), request_id)
-        return act(request, owner, read(request, path), request_id)
+    def handle(exchange: Exchange, path: Mapping[str, str]) -> Response:
+        request = exchange.request
+        key = authorize(request)
+        sandbox = by_key.get(key) or sandboxes.of(key)
+        account = sandbox.accounts.get(name) or sandbox.account(name)
+        exchange.account = account
+        exchange.now = sandbox.clock.at(exchange.real)
+        account.requests += 1
+        exchange.request_id = b"%b%012x" % (account.prefix, account.requests)
+        headers = request.headers
+        if (
+            sandbox.steered
+            or b"prefer" in headers
+            or (starts and (b"idempotency-key" in headers or (magic and (magic in request.body or is_marked(request)))))
+        ):
+            return steer(exchange, read(request, path))
+        return act(exchange, read(request, path))
 
     return handle
 
@@ -157,37 +186,41 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
     kept = kept_inputs(context.contract, resource)
     can_fail = State.FAILED in resource.words
     model_field = context.contract.vocabulary.best("inputs", "model", sorted(kept)) or ""
-    store, clock, kind, profile = context.store, context.clock, resource.name, resource.profile
-    randoms = context.randoms
+    kind, profile = resource.name, resource.profile
     path_names = path_parameters(part.operation.path)
     home = _home(resource)
     usual = usual_inputs(context.contract, resource, part, kept)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        inputs = keep(given.body, kept, len(request.body))
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        account = exchange.account
+        inputs = keep(given.body, kept, len(exchange.request.body))
         if path_names:
             inputs |= {f"{{{name}}}": given.path[name] for name in path_names if name in given.path}
         source = None
         if part.id_place is not None:
-            earlier = _source(context, resource, part, given, owner)
+            earlier = _source(context, resource, part, given, exchange)
             inputs = inherit(earlier, inputs, part) if earlier else {**usual, **inputs}
             source = earlier.id if earlier and part.links_source else None
         elif usual:
             inputs = {**usual, **inputs}
-        random, now = randoms.get(owner) or context.random(owner), clock.now()
+        random, now, store = account.random, exchange.now, account.store
         id = make_id(random)
         if store.get(id) is not None:
             id = _free_id(make_id, random, store)
-        suited = profile.for_model(inputs.get(model_field)) if profile.models else profile
+        model = inputs.get(model_field)
+        suited = profile.for_model(model) if profile.models else profile
         timeline = draw_timeline(suited, random, now, can_fail)
-        job = Job(id, kind if home is None else home(given.path), owner, inputs, timeline, source)
+        job = Job(id, kind if home is None else home(given.path), account.owner, inputs, timeline, source)
+        if exchange.marks is not None and exchange.marks.plan is not None:
+            job = exchange.marks.plan(job, suited, model)
         try:
             store.add(job, now)
         except StoreFull as full:
             raise Refusal(
                 "too_many_jobs", f"No room for another job: {full}.", headers=[(b"retry-after", b"10")]
             ) from None
-        return answer.about(job, now, request, request_id)
+        exchange.job = job
+        return answer.about(exchange, job)
 
     return act
 
@@ -203,12 +236,12 @@ def _free_id(make_id: Callable[[Random], str], random: Random, store: Store) -> 
 def _retrieve(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     named = _named(part)
-    clock, kind, owned = context.clock, resource.name, context.owned
+    kind, owned = resource.name, context.owned
     if part.ended is not None:
         return _retrieve_by_status(context, resource, part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        return answer.about(owned(named(given), owner, kind), clock.now(), request, request_id)
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        return answer.about(exchange, owned(exchange, named(given), kind))
 
     return act
 
@@ -225,13 +258,13 @@ def _retrieve_by_status(context: Context, resource: JobResource, part: JobOperat
     result = _Answer(context, resource, final)
     result_file = _file_of(context, part.operation, part.ended)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
-        if job.timeline.state_at(now) is not State.SUCCEEDED:
-            return answer.about(job, now, request, request_id)
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        job = context.owned(exchange, named(given), resource.name)
+        if job.timeline.state_at(exchange.now) is not State.SUCCEEDED:
+            return answer.about(exchange, job)
         if types:
-            return result_file(request, job, types[0])
-        return result.about(job, now, request, request_id)
+            return result_file(exchange.request, job, types[0])
+        return result.about(exchange, job)
 
     return act
 
@@ -242,11 +275,12 @@ def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     headers = page_headers(context.contract.vocabulary, part.answer)
     home = _home(resource)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
+    def act(exchange: Exchange, given: Inputs) -> Response:
         kind = resource.name if home is None else home(given.path)
-        page = paging.page(context.store, owner, kind, given.query, _address(request))
+        account, request = exchange.account, exchange.request
+        page = paging.page(account.store, account.owner, kind, given.query, _address(request))
         told = [(name, value.encode()) for name, tell in headers if (value := tell(page))]
-        return answer.render(Scene(None, context.clock.now(), request.site, request_id, page), told)
+        return answer.render(Scene(None, exchange.now, request.site, exchange.request_id, page), told)
 
     return act
 
@@ -257,7 +291,7 @@ def _home(resource: JobResource) -> Callable[[Mapping[str, Any]], str] | None:
     None where they do not: a list shows the jobs of its own path's values alone if all creates have these too.
     """
     lists = [path_parameters(p.operation.path) for p in resource.operations if p.action is Action.LIST]
-    starts = [path_parameters(p.operation.path) for p in resource.operations if p.action in _STARTS]
+    starts = [path_parameters(p.operation.path) for p in resource.operations if p.action in STARTS]
     parents = lists[0] if lists and len(set(lists)) == 1 else ()
     if not parents or not all(set(parents) <= set(names) for names in starts):
         return None
@@ -273,11 +307,11 @@ def _delete(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     named = _named(part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        job = context.owned(named(given), owner, resource.name)
-        if not context.is_invented(job):
-            context.store.remove(job.id)
-        return answer.render(Scene(job, context.clock.now(), request.site, request_id), [])
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        job = context.owned(exchange, named(given), resource.name)
+        if not context.is_invented(exchange, job):
+            exchange.account.store.remove(job.id)
+        return answer.render(Scene(job, exchange.now, exchange.request.site, exchange.request_id), [])
 
     return act
 
@@ -286,11 +320,11 @@ def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     named = _named(part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
-        if context.is_invented(job):  # as if it had just been stopped, if there is a word for that
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        job, now = context.owned(exchange, named(given), resource.name), exchange.now
+        if context.is_invented(exchange, job):  # as if it had just been stopped, if there is a word for that
             stopped = job._replace(timeline=job.timeline.cancelled(now))
-            return answer.about(stopped if State.CANCELLED in resource.words else job, now, request, request_id)
+            return answer.about(exchange, stopped if State.CANCELLED in resource.words else job)
         state = job.timeline.state_at(now)
         if state in TERMINAL:
             word = resource.words.get(state, state.value)
@@ -298,8 +332,8 @@ def _cancel(context: Context, resource: JobResource, part: JobOperation) -> Act:
         if State.CANCELLED not in resource.words:
             raise Refusal("conflict", "The contract has no word for a cancelled job, so none can be.", id=job.id)
         job = job._replace(timeline=job.timeline.cancelled(now))
-        context.store.replace(job)
-        return answer.about(job, now, request, request_id)
+        exchange.account.store.replace(job)
+        return answer.about(exchange, job)
 
     return act
 
@@ -309,10 +343,10 @@ def _result(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     named = _named(part)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        job, now = context.owned(named(given), owner, resource.name), context.clock.now()
-        require_result(job, now)
-        return answer.about(job, now, request, request_id)
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        job = context.owned(exchange, named(given), resource.name)
+        require_result(job, exchange.now)
+        return answer.about(exchange, job)
 
     return act
 
@@ -325,9 +359,9 @@ def _content(context: Context, resource: JobResource, part: JobOperation) -> Act
     first = types[0] if types else "video/mp4"
     result_file = _file_of(context, part.operation, answer)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        job = context.owned(named(given), owner, resource.name)
-        require_result(job, context.clock.now())
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        request, job = exchange.request, context.owned(exchange, named(given), resource.name)
+        require_result(job, exchange.now)
         variant = str(given.query.get(part.variant_parameter, ""))
         media_type = part.variants.get(variant, first)
         if not media_type.startswith("image/"):
@@ -361,28 +395,28 @@ def _answer_with_sample(context: Context, operation: Operation) -> Act:
     if operation.name in context.contract.records:
         return _about_records(context, *context.contract.records[operation.name], stateless)
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        return stateless.respond(request, given.body)
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        return stateless.respond(exchange.request, given.body)
 
     return act
 
 
 def _about_records(context: Context, collection: Collection, part: RecordOperation, stateless: Stateless) -> Act:
     work = compile_record_act(
-        context.contract, collection, part, stateless, context.records, context.random, context.clock.now,
+        context.contract, collection, part, stateless, context.records,
         InventedRecords(f"{context.seed}/records", context.start) if context.lenient else None,
     )  # fmt: skip
     headers = page_headers(context.contract.vocabulary, part.operation.success())
     of_pages = {name for name, _ in headers}
 
-    def act(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        value = None if stateless.streams(given.body) else work(owner, given, _address(request))
+    def act(exchange: Exchange, given: Inputs) -> Response:
+        value = None if stateless.streams(given.body) else work(exchange, given, _address(exchange.request))
         if isinstance(value, PageOfRecords):
             told = [(name, text.encode()) for name, tell in headers if (text := tell(value.page))]
             response = stateless.respond_with(value.body)
             kept = [header for header in response.headers if header[0] not in of_pages]
             return response._replace(headers=[*kept, *told])
-        return stateless.respond(request, given.body) if value is None else stateless.respond_with(value)
+        return stateless.respond(exchange.request, given.body) if value is None else stateless.respond_with(value)
 
     return act
 
@@ -399,14 +433,14 @@ def _preferring(context: Context, operation: Operation, act: Act, is_stateless: 
     """The same act for a request with preferences: what is asked for by code or example comes from the document."""
     kept: list[Stateless] = []
 
-    def prefer(request: Request, owner: str, given: Inputs, request_id: bytes) -> Response:
-        wishes = read_preferences(request.headers[b"prefer"])
-        if wishes is None or not (is_stateless or wishes.code or wishes.example):
-            return act(request, owner, given, request_id)
+    def prefer(exchange: Exchange, given: Inputs) -> Response:
+        wishes = read_preferences(exchange.request.headers[b"prefer"])
+        if wishes is None or not (wishes.code or wishes.example or (is_stateless and wishes.dynamic)):
+            return act(exchange, given)
         if not kept:
             kept.append(_stateless(context, operation))
-        turn = f"{context.random(owner).getrandbits(64)}" if wishes.dynamic else ""
-        return kept[0].respond(request, given.body, wishes, turn)
+        turn = f"{exchange.account.random.getrandbits(64)}" if wishes.dynamic else ""
+        return kept[0].respond(exchange.request, given.body, wishes, turn)
 
     return prefer
 
@@ -422,10 +456,6 @@ _ACTIONS: dict[Action, Callable[[Context, JobResource, JobOperation], Act]] = {
     Action.RESULT: _result,
 }
 
-
-_STARTS = (Action.CREATE, Action.FOLLOW_UP)
-
-
 # -- their parts ------------------------------------------------------------------------------------
 
 
@@ -435,20 +465,30 @@ class _Answer:
     def __init__(self, context: Context, resource: JobResource, part: JobOperation) -> None:
         self._render: Field | None = compile_answer(context.contract, resource, part, context.results)
         self._status = _status(part.operation, part.answer)
-        self._headers = compile_headers(context.contract, resource, part) if part.action in _STARTS else []
+        self._headers = compile_headers(context.contract, resource, part) if part.action in STARTS else []
         self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
-        poll_header = context.contract.headers.get("poll-after", "")
-        self._poll: RawHeaders = []
-        if poll_header:
-            self._poll = [(poll_header.encode(), b"%d" % context.poll_after_ms)]
+        self._poll_header = context.contract.headers.get("poll-after", "").encode()
+        self._polls: dict[int, RawHeaders] = {}  # by the milliseconds that are told
 
-    def about(self, job: Job, now: float, request: Request, request_id: bytes) -> Response:
+    def about(self, exchange: Exchange, job: Job) -> Response:
         """The answer about one job, with the advice to poll again while it is unfinished."""
-        scene = Scene(job, now, request.site, request_id)
-        headers = [] if scene.state in TERMINAL else self._poll
+        scene = Scene(job, exchange.now, exchange.request.site, exchange.request_id)
+        if scene.state in TERMINAL:
+            headers: RawHeaders = []
+        else:
+            milliseconds = exchange.account.sandbox.poll_after_ms
+            headers = self._polls.get(milliseconds) or self._advice(milliseconds)
         if self._headers:
             headers = [*headers, *((name, str(field(scene)).encode()) for name, field in self._headers)]
         return self.render(scene, headers)
+
+    def _advice(self, milliseconds: int) -> RawHeaders:
+        """The header that says when to poll again, remembered."""
+        if len(self._polls) >= MAX_ADVICES:
+            self._polls.clear()
+        header = [(self._poll_header, b"%d" % milliseconds)] if self._poll_header else []
+        self._polls[milliseconds] = header
+        return header
 
     def render(self, scene: Scene, headers: RawHeaders) -> Response:
         """The answer with these further headers."""
@@ -476,13 +516,15 @@ def _named(part: JobOperation) -> Callable[[Inputs], Any]:
     return (lambda given: given.path.get(name)) if place.place == "path" else (lambda given: given.query.get(name))
 
 
-def _source(context: Context, resource: JobResource, part: JobOperation, given: Inputs, owner: str) -> Job | None:
+def _source(
+    context: Context, resource: JobResource, part: JobOperation, given: Inputs, exchange: Exchange
+) -> Job | None:
     """The finished job that a follow-up starts from; None if it brought a file instead. Raises Refusal."""
     id = _named(part)(given)
     if id is None or isinstance(id, UploadedFile):
         return None
-    job = context.owned(id, owner, resource.name)
-    state = job.timeline.state_at(context.clock.now())
+    job = context.owned(exchange, id, resource.name)
+    state = job.timeline.state_at(exchange.now)
     if state is not State.SUCCEEDED:
         word = resource.words.get(state, state.value)
         wanted = resource.words.get(State.SUCCEEDED, State.SUCCEEDED.value)

@@ -1,4 +1,4 @@
-"""What a client prefers of an answer: `Prefer: code=404, example=name, dynamic=true` (RFC 7240)."""
+"""What a client prefers of an answer: `Prefer: code=404, example=name, dynamic=true, scenario=name` (RFC 7240)."""
 
 import re
 from typing import NamedTuple
@@ -17,6 +17,7 @@ class Preferences(NamedTuple):
     code: str = ""
     example: str = ""
     dynamic: bool = False
+    scenario: str = ""
 
     @property
     def applied(self) -> bytes:
@@ -44,7 +45,7 @@ def read_preferences(raw: bytes) -> Preferences | None:
         found.setdefault(match[1].lower(), _unquoted(match[2] or ""))
         at = match.end()
     dynamic = "dynamic" in found and found["dynamic"].lower() in ("", "true", "1")
-    wishes = Preferences(found.get("code", ""), found.get("example", ""), dynamic)
+    wishes = Preferences(found.get("code", ""), found.get("example", ""), dynamic, found.get("scenario", ""))
     return wishes if any(wishes) else None
 
 

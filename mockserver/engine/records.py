@@ -16,7 +16,6 @@ from mockserver.engine.invented import chosen_fields, usual_request
 from mockserver.engine.paging import Page, Paging, wants_url
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.sampling import Sampler
-from mockserver.engine.security import ANYONE
 from mockserver.engine.stateless import Stateless
 from mockserver.engine.validation import Inputs
 from mockserver.engine.wording import Wording
@@ -27,6 +26,8 @@ from mockserver.jobs.paths import path_parameters
 from mockserver.jobs.resource import Collection, Contract, Pointer, RecordAction, RecordOperation, dig
 from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import Shape, Validator, shape_of
+from mockserver.sandbox.exchange import Exchange
+from mockserver.sandbox.sandbox import ANYONE
 
 MAX_RECORDS = 10_000  # of one provider; the oldest goes first
 MAX_BYTES = 256 << 20  # of all of them together
@@ -81,6 +82,17 @@ class Records:
         if not shelf:
             del self._shelves[place, record.owner]
         self._bytes -= record.size
+
+    def forget(self, owner: str) -> None:
+        """Forget all records of one owner."""
+        for (place, whose), shelf in tuple(self._shelves.items()):
+            if whose == owner:
+                for record in tuple(shelf.values()):
+                    self.remove(place, record)
+
+    def of(self, owner: str) -> Iterator[tuple[Place, Record]]:
+        """The records of one owner with their places, oldest first."""
+        return ((place, record) for (place, whose, _), record in self._all.items() if whose == owner)
 
     def find(self, place: Place, owner: str, id: str) -> Record | None:
         """The record of an id, if the owner has it; what nobody's key was asked for belongs to all."""
@@ -368,11 +380,9 @@ def compile_record_act(
     part: RecordOperation,
     stateless: Stateless,
     records: Records,
-    random_of: Callable[[str], Random],
-    now: Callable[[], float],
     invented: InventedRecords | None = None,
-) -> Callable[[str, Inputs, str], Any]:
-    """What an operation does to records: a function of owner, inputs and address that gives the answer's JSON value.
+) -> Callable[[Exchange, Inputs, str], Any]:
+    """What an operation does to records: a function of exchange, inputs and address that gives the answer's JSON value.
 
     It gives None where the answer holds no JSON. Raises Refusal.
     """
@@ -408,8 +418,9 @@ def compile_record_act(
         make_id = _ids(contract, collection, answer)
         id_names = _settable_ids(contract, part)
 
-        def create(owner: str, given: Inputs, address: str) -> Any:
-            place, random, at = place_of(given), random_of(owner), now()
+        def create(exchange: Exchange, given: Inputs, address: str) -> Any:
+            owner, random, at = exchange.owner, exchange.account.random, exchange.now
+            place = place_of(given)
             fields = _kept(given.body)
             chosen = next((fields[name] for name in id_names if isinstance(fields.get(name), (str, int))), None)
             if chosen is not None:
@@ -439,7 +450,8 @@ def compile_record_act(
     if part.action is RecordAction.LIST:
         paging = Paging(contract.document, contract.vocabulary, part.operation, invented is not None)
 
-        def listed(owner: str, given: Inputs, address: str) -> Any:
+        def listed(exchange: Exchange, given: Inputs, address: str) -> Any:
+            owner = exchange.owner
             shelf = _Listed(records.shelf(place_of(given), owner))
             page = paging.page(shelf, owner, kind, given.query, address)
             body = answer.page(page, parents_of(given))
@@ -450,21 +462,23 @@ def compile_record_act(
     if part.action is RecordAction.UPDATE:
         replaced = _body_fields(contract, part) if part.operation.method == "PUT" else frozenset()
 
-        def update(owner: str, given: Inputs, address: str) -> Any:
+        def update(exchange: Exchange, given: Inputs, address: str) -> Any:
+            owner = exchange.owner
             record = owned(owner, given)
             ids = {plain(part.id_field), *(plain(n) for n in (part.id_place.pointer if part.id_place else ()))}
             changes = {name: value for name, value in _kept(given.body).items() if plain(name) not in ids}
             fields = {n: v for n, v in record.fields.items() if plain(n) not in replaced or n in changes}
             if records.find(place_of(given), owner, record.id) is not record:  # from now on it is one
                 records.add(place_of(given), record)
-            records.change(record, {**fields, **changes}, now())
+            records.change(record, {**fields, **changes}, exchange.now)
             return shown(record, given)
 
         return update
 
     if part.action is RecordAction.DELETE:
 
-        def delete(owner: str, given: Inputs, address: str) -> Any:
+        def delete(exchange: Exchange, given: Inputs, address: str) -> Any:
+            owner = exchange.owner
             record = owned(owner, given)
             value = shown(record, given) if answer.is_full else answer.deleted(record.id)
             if records.find(place_of(given), owner, record.id) is record:
@@ -472,7 +486,7 @@ def compile_record_act(
             return value
 
         return delete
-    return lambda owner, given, address: shown(owned(owner, given), given)
+    return lambda exchange, given, address: shown(owned(exchange.owner, given), given)
 
 
 def _but_for(field: str, validator: Validator, value: Any) -> bool:

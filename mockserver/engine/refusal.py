@@ -62,7 +62,12 @@ class Refusal(Exception):
         headers: RawHeaders | None = None,
         id: str | None = None,
         hint: bool = True,
+        status: int | None = None,
+        code: str = "",
+        type: str = "",
+        body: Any = None,
     ) -> None:
+        """`status`, `code`, `type` and `body` are what is said instead of the provider's usual words."""
         super().__init__(message)
         self.kind = kind
         self.message = message
@@ -70,6 +75,10 @@ class Refusal(Exception):
         self.headers = headers or []
         self.id = id
         self.hint = hint
+        self.status = status
+        self.code = code
+        self.type = type
+        self.body = body
 
 
 def violations_refusal(violations: list[Violation]) -> Refusal:
@@ -118,9 +127,27 @@ class Refuser:
             ]
             or [{}],
         }
-        body = orjson.dumps(_fill(template, values))
+        told = _fill(template, values) if refusal.body is None else refusal.body
+        if (refusal.code or refusal.type) and refusal.kind not in self._contract.refusals:
+            told = self._worded(told, refusal)
+        status = refusal.status or status
+        body = orjson.dumps(told)
         headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), self._mode, *refusal.headers]
         return Response(status, headers, body)
+
+    def _worded(self, body: Any, refusal: Refusal) -> Any:
+        """A body with the refusal's own code and type, where the provider has no words for its kind."""
+        if isinstance(body, list):
+            return [self._worded(item, refusal) for item in body]
+        if not isinstance(body, dict):
+            return body
+        out = {}
+        for name, value in body.items():
+            words = {"code": refusal.code, "type": refusal.type}
+            role = next((r for r in words if self._contract.vocabulary.rank("error", r, name) is not None), None)
+            is_text = isinstance(value, str) or value is None
+            out[name] = words[role] if role and words[role] and is_text else self._worded(value, refusal)
+        return out
 
     def _code(self, violation: Violation | None, kind: str) -> str:
         """The provider's code for a violation; without one, or where none is declared, the kind."""

@@ -501,7 +501,7 @@ class _Compiler:
         message = self.resource.failure.get("message", "The job failed.")
         if shape.constants or (shape.types and "string" not in shape.types):
             return constant(self._sample(shape.node))
-        return constant(message)
+        return lambda scene: message if scene.job.failure is None else scene.job.failure.get("message", message)
 
     def _failure(self, shape: Shape) -> Field:
         """The error of a failed job: declared values, then the schema's examples, then plain words."""
@@ -515,7 +515,7 @@ class _Compiler:
             if value is None and is_open and self.vocabulary.rank("error", "code", name) is not None:
                 value = "generation_failed"
             if value is not None:
-                entries.append((name, constant(value)))
+                entries.append((name, _told(name, value, inner)))
             elif field := self._leftover(inner, name in shape.required):
                 entries.append((name, field))
         return object_field(entries)
@@ -710,3 +710,17 @@ def _dig(value: Any, pointer: Pointer) -> Any:
             return MISSING
         value = value[token]
     return value
+
+
+def _told(name: str, usual: Any, shape: Shape) -> Field:
+    """A field of an error: what the job's scenario says of it, if that may stand there, else what is usual."""
+
+    def told(scene: Scene) -> Any:
+        failure = scene.job.failure
+        if failure is None or name not in failure:
+            return usual
+        value = failure[name]
+        fits = value in shape.constants if shape.constants else isinstance(value, type(usual))
+        return value if fits else usual
+
+    return told

@@ -69,17 +69,17 @@ class ResultFacts:
     @staticmethod
     def video_url(job: Job, site: str) -> str:
         """An absolute link to the video, which works without a key, as a storage link does."""
-        return f"{site}{ASSETS}{quote(job.id, safe='')}.mp4"
+        return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.mp4"
 
     @staticmethod
     def sound_url(job: Job, site: str, suffix: str) -> str:
         """An absolute link to the sound, as `wav` or `mp3`."""
-        return f"{site}{ASSETS}{quote(job.id, safe='')}.{suffix}"
+        return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.{suffix}"
 
     @staticmethod
     def still_url(job: Job, site: str) -> str:
         """An absolute link to a picture."""
-        return f"{site}{ASSETS}{quote(job.id, safe='')}.webp"
+        return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.webp"
 
     def _means(self, role: str, name: str) -> bool:
         return self._vocabulary.rank("inputs", role, name) is not None

@@ -14,7 +14,7 @@ MAX_REMEMBERED = 4096  # header values whose reading is kept
 MAX_KEY = 4096  # characters
 _WELL_FORMED = re.compile(r"[\x20-\x7e]+")
 
-ANYONE = "\0anyone"  # asks at an operation that needs no key, in a contract whose others do: sees any job by its id
+OPEN_KEY = "\0anyone"  # asks at an operation that needs no key, in a contract whose others do: sees any job by its id
 
 Authorize = Callable[[Request], str]
 Reader = Callable[[Request], str | None]
@@ -58,7 +58,7 @@ def compile_security(document: Document, operation: Operation, policy: KeyPolicy
         alternatives.append(readers)
     if not alternatives:
         is_open = not any(other.security for other in document.operations)
-        return lambda request: "" if is_open else ANYONE
+        return lambda request: "" if is_open else OPEN_KEY
     authorize = _authorizer(alternatives, policy)
     only = alternatives[0][0] if len(alternatives) == 1 and len(alternatives[0]) == 1 else None
     return _remembered(authorize, b"authorization") if only and only[1].startswith("Authorization") else authorize

@@ -38,6 +38,14 @@ REFUSALS = {
     "too_many_jobs": 503,
     "timeout": 408,
     "internal": 500,
+    "idempotency_mismatch": 422,
+    "moderated": 400,
+    "moderated_content": 403,
+    "rate_limited": 429,
+    "quota_exceeded": 429,
+    "server_error": 500,
+    "bad_gateway": 502,
+    "unavailable": 503,
 }
 # What a refusal's body may hold in braces.
 PLACEHOLDERS = {

@@ -10,7 +10,8 @@ class Job(NamedTuple):
     """A record that never changes. A named tuple, like its timeline: a third of the time to make.
 
     `kind` names its resource; `inputs` are the fields of the request that an answer may repeat, under the
-    request's names; `source` is the id of the job that it was made from, if any.
+    request's names; `source` is the id of the job that it was made from, if any. `failure` is what its error says
+    where a scenario has it otherwise, `scenarios` the names of those that it follows.
     """
 
     id: str
@@ -19,3 +20,5 @@ class Job(NamedTuple):
     inputs: Mapping[str, Any]
     timeline: Timeline
     source: str | None = None
+    failure: Mapping[str, Any] | None = None
+    scenarios: tuple[str, ...] = ()

@@ -111,11 +111,11 @@ def load(spec: str, overlays: tuple[str, ...] = (), *, needs_job: bool = True) -
 
 
 def _examined(provider: Provider) -> Iterator[Problem | None]:
-    from mockserver.clock import FrozenClock
+    from mockserver.clock import Clock
     from mockserver.engine.engine import Engine
-    from mockserver.stores.memory import MemoryStore
+    from mockserver.sandbox.sandbox import Sandboxes
 
-    return Engine(provider, FrozenClock(0.0), MemoryStore(1), media=_Unmade()).examine()
+    return Engine(provider, Sandboxes(Clock(lambda: 0.0)), media=_Unmade()).examine()
 
 
 class _Unmade:

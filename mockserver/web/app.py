@@ -18,11 +18,14 @@ from starlette.types import Receive, Scope, Send
 from mockserver.engine.engine import Engine
 from mockserver.form import FormError, FormPart, MultipartReader
 from mockserver.message import Request, Response
+from mockserver.sandbox.sandbox import Sandboxes
 from mockserver.web.deadlines import Deadlines
+from mockserver.web.faults import break_off
 
 Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
 _MULTIPART = b"multipart/form-data"
 WHOLE_BODY = "mockserver.body"  # set by web/protocol.py: the body, where all of it had come before the request began
+WRITE = "mockserver.write"  # set by web/protocol.py: what writes a whole response at once, if it can
 _HOST = re.compile(rb"([\w.~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")  # else the socket says it
 MAX_SITES = 64  # Host headers that are remembered
 
@@ -42,8 +45,11 @@ class Limits:
 class App(Starlette):
     """Engines below their prefixes. With the prefix '' an engine has all paths."""
 
-    def __init__(self, engines: Mapping[str, Engine], *, public_url: str = "", limits: Limits | None = None) -> None:
+    def __init__(
+        self, engines: Mapping[str, Engine], sandboxes: Sandboxes, *, public_url: str = "", limits: Limits | None = None
+    ) -> None:
         super().__init__(routes=[Route("/", self._index)], exception_handlers={404: self._unknown})
+        self.sandboxes = sandboxes
         self._engines = dict(engines)
         self._root = self._engines.pop("", None)
         self._public_url = public_url.rstrip("/")
@@ -86,7 +92,12 @@ class App(Starlette):
         if response is None:
             site = self._site(scope, headers.get(b"host"), prefix)
             response = engine.handle(Request(scope["method"], path, query, headers, body, form, site))
-        status, answer_headers, body = response
+        if response.fault is not None:
+            return await break_off(response, scope, send)
+        write = scope.get(WRITE)
+        if write is not None and write(send, scope["method"], response):
+            return
+        status, answer_headers, body, _ = response
         await send({"type": "http.response.start", "status": status, "headers": answer_headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

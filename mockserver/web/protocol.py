@@ -2,20 +2,61 @@
 
 uvicorn writes the head and the body of a response apart, and uvloop hands each to the system at once: two system
 calls for each response, and a client that is woken for each while the next request waits. Measured with 32 connections
-and small answers, gathering makes a request cost a third less.
+and small answers, gathering makes a request cost a third less; writing a whole response at once, without two messages
+and two searches in each header, another eighth.
 """
 
 import asyncio
 import re
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from mockserver.web.app import WHOLE_BODY, Limits
+from mockserver.message import Response
+from mockserver.web.app import WHOLE_BODY, WRITE, Limits
 
 # Clients of HTTP/2 offer it on their first request (Java's do by default). The offer is overlooked, as it may be:
 # the parser would take the request's body for the other protocol's first words, and drop it.
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
+
+_STEERING = bytes([*range(32), 127])  # must not stand in a header (RFC 9110, 5.5): it could end it
+_OWN = {b"connection", b"transfer-encoding"}  # headers that say how a message is framed: uvicorn's to deal with
+
+
+def write_whole(send: Any, method: str, response: Response) -> bool:
+    """Write a response at once; False, and nothing is written, where it is out of the ordinary.
+
+    It does what the two calls of `send` would have done, for a connection that is kept and a body of known length.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or cycle.response_started or cycle.disconnected:
+        return False
+    if cycle.flow.write_paused or not cycle.keep_alive or cycle.access_log:
+        return False
+    status, headers, body, _ = response
+    content = [STATUS_LINE[status]]
+    told = 0
+    length = b"0" if status in (204, 304) else b""
+    for name, value in (*cycle.default_headers, *headers):
+        if name == b"content-length":
+            length = value
+        elif name in _OWN:
+            return False
+        content += name, b": ", value, b"\r\n"
+        told += 1
+    if not length or (method != "HEAD" and int(length) != len(body)):
+        return False
+    content.append(b"\r\n")
+    head = b"".join(content)
+    if len(head) - len(head.translate(None, _STEERING)) != 2 * (told + 2):  # other than the ends of lines
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(head if method == "HEAD" else head + body)
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 class Outbox:
@@ -74,6 +115,10 @@ def gathering_protocol(limits: Limits) -> type[HttpToolsProtocol]:
             super().connection_made(GatheringTransport(transport, self.loop, outbox))  # type: ignore[arg-type]
             self._head_bytes = 0
             self._head_due: asyncio.TimerHandle | None = self.loop.call_later(limits.head_seconds, self._head_is_late)
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope[WRITE] = write_whole  # type: ignore[literal-required]
 
         def on_message_complete(self) -> None:
             super().on_message_complete()

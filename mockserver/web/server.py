@@ -10,22 +10,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from mockserver.clock import Clock
+from mockserver.clock import Clock, ClockMode
 from mockserver.engine.engine import Engine
 from mockserver.engine.security import KeyPolicy
 from mockserver.errors import StartError
+from mockserver.loading.plans import load_drifts, load_scenarios
 from mockserver.loading.providers import bundled
 from mockserver.message import Request
+from mockserver.plans.reading import known
 from mockserver.provider import Provider
 from mockserver.realtime import real_clock
-from mockserver.stores.memory import DEFAULT_MAX_JOBS, MemoryStore
+from mockserver.sandbox.sandbox import Sandboxes
+from mockserver.stores.memory import DEFAULT_MAX_JOBS
 from mockserver.web.app import App, Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a user can set for a run. `api_keys` empty: any well-formed key; `poll_after_ms` None: from the speed;
-    `lenient`: ids that nobody created stand for finished jobs, and keys may hold spaces.
+    `lenient`: ids that nobody created stand for finished jobs, and keys may hold spaces. `clock` None: real or scaled,
+    by the speed. `scenario` and `drifts` are on for all sandboxes from the start, by name. `magic`: prompts and models
+    may name scenarios.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +43,12 @@ class Settings:
     public_url: str = ""
     max_jobs: int = DEFAULT_MAX_JOBS
     lenient: bool = False
+    clock: ClockMode | None = None
+    scenario: str = ""
+    scenario_files: tuple[str, ...] = ()
+    drifts: tuple[str, ...] = ()
+    drift_files: tuple[str, ...] = ()
+    magic: bool = True
     limits: Limits = field(default_factory=Limits)
 
 
@@ -59,22 +70,38 @@ class LazyMedia:
 def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock | None = None) -> App:
     """The application that serves providers below their prefixes ('' for the root)."""
     media = LazyMedia()
-    clock = clock or real_clock(settings.speed)
+    sandboxes = build_sandboxes(settings, clock)
     engines = {
         prefix: Engine(
             provider,
-            clock,
-            MemoryStore(settings.max_jobs, partial(report_full, provider.name, settings.max_jobs)),
+            sandboxes,
             media,  # type: ignore[arg-type]  # it has the methods of the library that it stands for
-            seed=settings.seed,
             policy=key_policy(provider, settings),
-            poll_after_ms=settings.poll_after_ms,
             lenient=settings.lenient,
             on_error=report_error,
         )
         for prefix, provider in providers.items()
     }
-    return App(engines, public_url=settings.public_url, limits=settings.limits)
+    return App(engines, sandboxes, public_url=settings.public_url, limits=settings.limits)
+
+
+def build_sandboxes(settings: Settings, clock: Clock | None = None) -> Sandboxes:
+    """The sandboxes of a server, with what is switched on from the start. Raises DeclarationError for unknown names."""
+    sandboxes = Sandboxes(
+        clock or real_clock(settings.speed, settings.clock),
+        seed=settings.seed,
+        max_jobs=settings.max_jobs,
+        on_full=partial(report_full, settings.max_jobs),
+        poll_after_ms=settings.poll_after_ms,
+        magic=settings.magic,
+        load_scenarios=lambda: load_scenarios(settings.scenario_files),
+        load_drifts=lambda: load_drifts(settings.drift_files),
+    )
+    if settings.scenario:
+        sandboxes.server.switch_on(known(sandboxes.scenarios, settings.scenario, "--scenario"))
+    for name in settings.drifts:
+        sandboxes.server.drifts[name] = known(sandboxes.known_drifts, name, "--drift")
+    return sandboxes
 
 
 def key_policy(provider: Provider, settings: Settings) -> KeyPolicy:
@@ -89,7 +116,7 @@ def renew(app: App, prefix: str, provider: Provider, settings: Settings) -> None
     app.replace(prefix, app.engine(prefix).renewed(provider, key_policy(provider, settings)))
 
 
-def report_full(name: str, max_jobs: int) -> None:
+def report_full(max_jobs: int, name: str) -> None:
     """Say once that jobs are being dropped: a client may miss one."""
     text = f"mockserver: {name} has {max_jobs} jobs; from now on the one that finished first makes room (--max-jobs)."
     print(text, file=sys.stderr)

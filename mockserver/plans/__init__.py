@@ -1,0 +1,1 @@
+"""What is to happen, read strictly from data: scenarios, drifts, progressions. Pure: nothing here acts."""
