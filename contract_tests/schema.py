@@ -1,6 +1,7 @@
 """A contract as a schemathesis schema: configuration, transport, and where schemathesis itself would be wrong."""
 
 from collections import Counter
+from collections.abc import Set
 from json import dumps
 from typing import Any
 
@@ -44,8 +45,13 @@ class ContractSchema(OpenApiSchema):
         return self._transport
 
 
-def build_schema(contract: ContractUnderTest, base_url: str, key: str, max_examples: int) -> ContractSchema:
-    """The schema that the engine runs. All checks are on; `max_examples` are fuzzed for each operation."""
+def build_schema(
+    contract: ContractUnderTest, base_url: str, key: str, max_examples: int, refused_as_said: Set[int] = frozenset()
+) -> ContractSchema:
+    """The schema that the engine runs. All checks are on; `max_examples` are fuzzed for each operation.
+
+    `refused_as_said` are statuses by which valid requests may be refused for what no schema can say.
+    """
     settings: dict[str, Any] = {
         "base-url": base_url,
         "seed": SEED,
@@ -55,6 +61,10 @@ def build_schema(contract: ContractUnderTest, base_url: str, key: str, max_examp
         "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},
         "phases": {"stateful": {"generation": {"max-examples": HISTORIES * max_examples}}},
     }
+    if refused_as_said:
+        usual = ["2xx", "401", "403", "404", "409", "5xx"]
+        accepted = [*usual, *map(str, sorted(refused_as_said))]
+        settings["checks"] = {"positive_data_acceptance": {"expected-statuses": accepted}}
     if credentials := contract.credentials(key):
         settings["auth"] = {"openapi": credentials}
     return ContractSchema(contract, schemathesis.Config.from_dict(settings))

@@ -57,6 +57,10 @@ class Clock:
             raise ValueError(f"time only goes forward, and not beyond the year 9999: from {now} to {instant}")
         self._base, self._anchor = instant, self.source()
 
+    def set(self, instant: float) -> None:
+        """Show an instant from now on, also an earlier one: for a clock by which nothing has been made yet."""
+        self._base, self._anchor = instant, self.source()
+
     def change(self, mode: ClockMode, rate: float = 1.0) -> None:
         """Let time pass in another way from now on."""
         self._base, self._anchor = self.now(), self.source()

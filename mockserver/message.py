@@ -32,13 +32,15 @@ class Request(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What goes wrong on the way back: `delay` and `stall` for so many seconds of the machine, `reset`, `lost`
-    (closed without an answer), `truncate` and `stall` after a share (0 to 1) of the body.
+    """What goes wrong on the way back: `delay`, `reset`, `lost` (closed without an answer), `truncate` and `stall`
+    after a share (0 to 1) of the body. `seconds` are those of a stall; whatever the kind, all is held back for `delay`
+    seconds before. Both are the machine's.
     """
 
     kind: str
     share: float = 0.0
     seconds: float = 0.0
+    delay: float = 0.0
 
 
 class Response(NamedTuple):

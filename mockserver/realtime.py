@@ -24,3 +24,13 @@ def real_clock(speed: float = 1.0, mode: ClockMode | None = None) -> Clock:
 def fresh_seed() -> int:
     """A seed for a run that was given none; printed at start, so that the run can be repeated."""
     return secrets.randbelow(1_000_000_000)
+
+
+def fresh_key() -> str:
+    """An API key that nobody has."""
+    return f"sk-mock-{secrets.token_hex(16)}"
+
+
+def fresh_token() -> str:
+    """A token for the control API."""
+    return secrets.token_urlsafe(24)

@@ -16,6 +16,7 @@ from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
 from mockserver.engine.steering import Broken, after, before, steps_for_link
+from mockserver.engine.telling import Teller
 from mockserver.engine.validation import RequestReader
 from mockserver.errors import DocumentError, Problem
 from mockserver.jobs.job import Job
@@ -25,6 +26,7 @@ from mockserver.openapi.document import Operation
 from mockserver.plans.scenario import ASSET
 from mockserver.provider import Provider
 from mockserver.sandbox.exchange import Exchange
+from mockserver.sandbox.outbox import Event
 from mockserver.sandbox.sandbox import Sandboxes
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
@@ -79,7 +81,9 @@ class Engine:
             start=sandboxes.clock.now(),
         )
         self._drifter: Drifter | None = None
-        sandboxes.keep_records(provider.name, self._context.records.forget)
+        self._teller: Teller | None = None
+        sandboxes.tellers[provider.name] = self._tell
+        sandboxes.keep_records(provider.name, self._context.records)
 
     def renewed(self, provider: Provider, policy: KeyPolicy) -> "Engine":
         """An engine of the changed contract that goes on where this one is: the same sandboxes and records."""
@@ -93,7 +97,7 @@ class Engine:
         )
         made._context.records = self._context.records
         made._context.start = self._context.start
-        self._sandboxes.keep_records(provider.name, self._context.records.forget)
+        self._sandboxes.keep_records(provider.name, self._context.records)
         return made
 
     def examine(self) -> Iterator[Problem | None]:
@@ -204,12 +208,45 @@ class Engine:
         if not drifts:
             return response
         if self._drifter is None:
-            self._drifter = Drifter(self.provider.contract)
-        return self._drifter.apply(drifts, response, exchange)
+            self._drifter = Drifter(self.provider.contract, self._again)
+        try:
+            return self._drifter.apply(drifts, response, exchange)
+        except Exception as error:  # an answer that is right is better than none
+            if self._on_error:
+                self._on_error(error, exchange.request)
+            return response
+
+    def _again(self, exchange: Exchange, request: Request) -> tuple[Response, Exchange] | None:
+        """The answer that a request would get in place of an exchange's own; None if it is refused.
+
+        It is in no journal, and neither scenarios nor the numbers of requests count it.
+        """
+        other, sandbox = Exchange(request, exchange.real), exchange.sandbox
+        steered, sandbox.steered = sandbox.steered, False
+        try:
+            way = self._find_way(other)
+            other.operation, other.name, other.action = way.operation, way.name, way.action
+            response = way.handler(other, way.path)
+        except _Answered as answered:
+            response = answered.response
+        except (Refusal, DocumentError):
+            return None
+        finally:
+            sandbox.steered = steered
+            if other.request_id:
+                other.account.requests -= 1
+        return response, other
+
+    def _tell(self, job: Job, at: float, site: str, id: str, callback: str) -> Event | None:
+        """The event of a job's end; what webhooks are told."""
+        if self._teller is None:
+            self._teller = Teller(self.provider.contract, self._results)
+        return self._teller.event(job, at, site or self._context.site, id, callback)
 
     def _find_way(self, exchange: Exchange) -> "_Way":
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         request = exchange.request
+        self._context.site = request.site
         route, values = self._route(exchange)
         if route.by_query:
             given = parse_qsl(request.query, keep_blank_values=True)
@@ -270,7 +307,8 @@ class Engine:
         if job is None or (suffix != "mp4" and suffix not in IMAGES and suffix not in SOUNDS):
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
         exchange.action, exchange.job = ASSET, job
-        steps = steps_for_link(exchange, self._sandboxes.scenarios) if exchange.sandbox.steered else []
+        steered = exchange.sandbox.steered or b"prefer" in request.headers
+        steps = steps_for_link(exchange, self._sandboxes) if steered else []
         before(exchange, steps)
         require_result(job, exchange.now)
         return after(self._file(request, job, name, suffix), steps)

@@ -21,6 +21,7 @@ from mockserver.engine.results import Media, ResultFacts
 from mockserver.engine.security import OPEN_KEY, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
 from mockserver.engine.steering import MARK, STARTS, Steerer, is_marked
+from mockserver.engine.telling import callbacks_of
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
@@ -58,6 +59,7 @@ class Context:
     media: Media | None = None
     lenient: bool = False
     start: float = 0.0
+    site: str = ""  # the absolute URL below which it was last asked
     records: Records = field(default_factory=Records)
     _invented: dict[str, InventedJobs] = field(default_factory=dict)
 
@@ -140,6 +142,8 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
         any_ids=ids,
     ).read
     act = _act(operation, context)
+    if resource is not None and part is not None and part.action in STARTS:
+        act = _telling_callbacks(context, resource, operation, act)
     is_stateless = part is None and operation.name not in context.contract.records
     prefer = _preferring(context, operation, act, is_stateless)
     named = _named(part) if part else lambda given: ""
@@ -174,6 +178,22 @@ def _act(operation: Operation, context: Context) -> Act:
         resource, part = context.contract.parts[operation.name]
         return _ACTIONS[part.action](context, resource, part)
     return _answer_with_sample(context, operation)
+
+
+def _telling_callbacks(context: Context, resource: JobResource, operation: Operation, act: Act) -> Act:
+    """The same act, where the contract lets a request name an address to be told of the job's end."""
+    search = callbacks_of(context.contract, resource, operation)
+    if search is None:
+        return act
+
+    def act_and_watch(exchange: Exchange, given: Inputs) -> Response:
+        response = act(exchange, given)
+        job, request = exchange.job, exchange.request
+        if job is not None and (found := search(request, given, response)):
+            exchange.sandbox.watch(context.name, job, request.site, found)
+        return response
+
+    return act_and_watch
 
 
 # -- the actions ------------------------------------------------------------------------------------

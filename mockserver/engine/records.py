@@ -19,7 +19,7 @@ from mockserver.engine.sampling import Sampler
 from mockserver.engine.stateless import Stateless
 from mockserver.engine.validation import Inputs
 from mockserver.engine.wording import Wording
-from mockserver.errors import DocumentError
+from mockserver.errors import DeclarationError, DocumentError
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.paths import path_parameters
@@ -90,9 +90,29 @@ class Records:
                 for record in tuple(shelf.values()):
                     self.remove(place, record)
 
-    def of(self, owner: str) -> Iterator[tuple[Place, Record]]:
-        """The records of one owner with their places, oldest first."""
-        return ((place, record) for (place, whose, _), record in self._all.items() if whose == owner)
+    def exported(self, owner: str) -> list[Any]:
+        """The records of one owner as plain data, oldest first."""
+        return [
+            {
+                "place": [place[0], list(place[1])],
+                **{name: getattr(record, name) for name in ("id", "kind", "created", "updated", "fields")},
+            }
+            for (place, whose, _), record in self._all.items()
+            if whose == owner
+        ]
+
+    def take_in(self, owner: str, data: list[Any], where: str) -> None:
+        """Keep exported records again. Raises DeclarationError."""
+        for number, entry in enumerate(data):
+            try:
+                (collection, above), fields = entry["place"], entry["fields"]
+                record = Record(
+                    str(entry["id"]), owner, str(entry["kind"]), float(entry["created"]), float(entry["updated"]),
+                    dict(fields), len(orjson.dumps(fields)),
+                )  # fmt: skip
+                self.add((str(collection), tuple(map(str, above))), record)
+            except (KeyError, TypeError, ValueError):
+                raise DeclarationError(f"{where}[{number}]: this is no record; leave it as it was exported.") from None
 
     def find(self, place: Place, owner: str, id: str) -> Record | None:
         """The record of an id, if the owner has it; what nobody's key was asked for belongs to all."""

@@ -128,7 +128,7 @@ class Refuser:
             or [{}],
         }
         told = _fill(template, values) if refusal.body is None else refusal.body
-        if (refusal.code or refusal.type) and refusal.kind not in self._contract.refusals:
+        if refusal.code or refusal.type:
             told = self._worded(told, refusal)
         status = refusal.status or status
         body = orjson.dumps(told)
@@ -136,7 +136,7 @@ class Refuser:
         return Response(status, headers, body)
 
     def _worded(self, body: Any, refusal: Refusal) -> Any:
-        """A body with the refusal's own code and type, where the provider has no words for its kind."""
+        """A body with the refusal's own code and type in place of the provider's words."""
         if isinstance(body, list):
             return [self._worded(item, refusal) for item in body]
         if not isinstance(body, dict):

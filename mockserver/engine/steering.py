@@ -1,36 +1,40 @@
 """The long way of a request: where a scenario, a progression, a skipping clock or an Idempotency-Key has a say."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import reduce
 from hashlib import blake2b
 from math import ceil, inf
-from typing import Any
+from typing import Any, NamedTuple
 
-from mockserver.clock import ClockMode
+from mockserver.clock import MOST, ClockMode
 from mockserver.engine.preferences import Preferences, read_preferences
-from mockserver.engine.refusal import Refusal
+from mockserver.engine.refusal import Refusal, Violation, violations_refusal
 from mockserver.engine.validation import Inputs
-from mockserver.form import UploadedFile
 from mockserver.jobs.job import Job
-from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.lifecycle import State
 from mockserver.jobs.profile import Profile
 from mockserver.jobs.resource import Action, JobOperation, JobResource
 from mockserver.jobs.timeline import Timeline
 from mockserver.message import Fault, RawHeaders, Request, Response
 from mockserver.plans.progression import Progress, Progression
-from mockserver.plans.scenario import ASSET, Activation, Refuse, Scenario, Step
+from mockserver.plans.reading import near
+from mockserver.plans.scenario import ASSET, MAX_WAIT, Activation, JobPlan, Scenario, Step
 from mockserver.sandbox.exchange import Exchange
 from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Sandbox, Sandboxes
 
 STARTS = (Action.CREATE, Action.FOLLOW_UP)
-MARK = b"scenario:"  # in a prompt or a model: `scenario:moderation-at-create`
+MARK = b"scenario:"  # in a prompt or a model: `scenario:moderated-at-create`
 MAX_COUNTS = 100_000  # of requests, for the steps of scenarios
 MAX_TOKEN = 255  # characters of an Idempotency-Key
+MAX_TEXTS = 10_000  # values of a request that are looked at for names of scenarios
 _MAGIC = re.compile(r"(?<![\w-])scenario:([a-z0-9][a-z0-9-]{0,63})")
+_MARK_IN_FORM = b"scenario%3"  # the same in a form that is one line of text
 _POLLS = (Action.RETRIEVE, Action.RESULT)
-_LOOKS = (Action.RETRIEVE, Action.RESULT, Action.CONTENT)
+_MOVING = (Action.RETRIEVE, Action.RESULT, Action.CONTENT, Action.LIST)
 _SPOILED = bytes(255 - n for n in range(256))
 _HEAD = 24  # bytes that are not spoiled: it still looks like what it is
 
@@ -39,21 +43,42 @@ Act = Callable[[Exchange, Inputs], Response]
 
 @dataclass(slots=True)
 class Held:
-    """A job that waits for polls: how many until its next event, and the life that it would have had."""
+    """A job that waits for something other than time, and the life `drawn` that it would have had.
+
+    It waits for polls: `left` until its next event, `every` from each event to the next. With `slots` it waits until
+    one of so many is free, and polls do not matter.
+    """
 
     every: int
     left: int
     drawn: Timeline
+    slots: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """A scenario that has a say in a request, and why: asked for with it, switched on, or followed by its job."""
+    """A scenario that has a say in a request.
+
+    Its steps count the requests about the `subject`, apart for each `activation`. `again`: once they are over they
+    begin anew, for it was asked for with this very request.
+    """
 
     scenario: Scenario
-    forced: bool = False
+    subject: str
     activation: Activation | None = None
-    followed: bool = False
+    again: bool = False
+
+
+class Fired(NamedTuple):
+    """A step that happens to a request; `wait` is for how many virtual seconds its quota is used up."""
+
+    choice: Choice
+    step: Step
+    wait: float | None = None
+
+
+class Broken(Exception):
+    """A connection that is reset before its request was acted on."""
 
 
 class Steerer:
@@ -71,11 +96,11 @@ class Steerer:
     ) -> None:
         self._sandboxes = sandboxes
         self._name = name
-        self._resource = resource
+        self._kind = resource.name if resource else ""
         self._action = part.action if part else None
         self._word = part.action.value if part else ""
         self._starts = self._action in STARTS
-        self._named = named if part and part.id_place else None
+        self._named = named if part and part.id_place and not self._starts else None
         self._act = act
         self._prefer = prefer
 
@@ -84,17 +109,18 @@ class Steerer:
         wishes = read_preferences(headers[b"prefer"]) if b"prefer" in headers else None
         token = headers.get(b"idempotency-key") if self._starts else None
         if token:
-            return self._once(exchange, given, wishes, token)
+            return self._once(exchange, given, wishes, token.decode("latin-1"))
         return self._steered(exchange, given, wishes)
 
     # -- once only ----------------------------------------------------------------------------------
 
-    def _once(self, exchange: Exchange, given: Inputs, wishes: Preferences | None, token: bytes) -> Response:
+    def _once(self, exchange: Exchange, given: Inputs, wishes: Preferences | None, token: str) -> Response:
         """The answer to the first request with a key, to each later one that is the same."""
+        if len(token) > MAX_TOKEN:
+            found, expected = f"{len(token)} characters", f"at most {MAX_TOKEN}"
+            raise violations_refusal([Violation("header", "Idempotency-Key", "maxLength", found, expected)])
         replies = exchange.account.replies
-        key = (self._name, token[:MAX_TOKEN].decode("latin-1"))
-        content = repr((given.path, given.query, given.body)).encode("utf-8", "surrogatepass")
-        digest = blake2b(content, digest_size=16).digest()
+        key, digest = (self._name, token), _digest(given)
         known = replies.get(key)
         if known is not None:
             if known[0] != digest:
@@ -114,133 +140,135 @@ class Steerer:
     # -- scenarios ----------------------------------------------------------------------------------
 
     def _steered(self, exchange: Exchange, given: Inputs, wishes: Preferences | None) -> Response:
-        sandbox = exchange.sandbox
-        job = self._peek(exchange, given)
-        choices = list(self._choices(exchange, given, wishes, job))
-        if self._action in _LOOKS or self._action is Action.LIST:
+        subject, job = self._peek(exchange, given)
+        asked = _asked_for(self._sandboxes, wishes)
+        if self._starts and self._sandboxes.magic:
+            asked += [_known(self._sandboxes, name, ("body", "scenario:")) for name in _magic_names(given.body)]
+        own = f"={_digest(given).hex()}" if self._starts and asked else subject  # one that is sent again is the same
+        choices = _choices(exchange, self._sandboxes, asked, job, subject, own)
+        if self._action in _MOVING:
             job = self._move(exchange, job)
-        subject = job.id if job else ""
-        fired = list(_fired(sandbox, choices, self._word, subject))
-        bound = [choice for choice in choices if choice.scenario.is_about(self._word) or choice.scenario.follows_jobs]
+        fired = list(_fired(exchange, choices, self._word, job is None or _has_result(job, exchange.now)))
+        applied = {each.choice for each in fired}
+        bound = [choice for choice in choices if choice.scenario.is_bound]
+        plans = _Plans(exchange, [choice.scenario for choice in bound])
         if self._starts:
-            _use_up(exchange, {id(c.activation): c for c in bound if c.activation}.values())
-        else:
-            _use_up(exchange, {id(c.activation): c for c, _ in fired if c.activation}.values())
-        names = [c.scenario.name for c in (bound if self._starts else [c for c, _ in fired])]
-        exchange.marked.scenarios = tuple(dict.fromkeys(names))
-        if wishes and wishes.scenario and wishes.scenario in exchange.marked.scenarios:
-            _extend(exchange, [(b"preference-applied", b"scenario=%b" % wishes.scenario.encode())])
-        before(exchange, fired)
-        if self._starts:
-            scenarios = [choice.scenario for choice in bound]
-            exchange.marked.plan = lambda made, profile, model: self._planned(exchange, made, scenarios, profile, model)
-        act = self._prefer if wishes and any(wishes) else self._act
-        response = after(act(exchange, given), fired)
-        if exchange.job is not None:
-            self._tell_queue(exchange, exchange.job)
-            if self._action in (Action.CANCEL, Action.DELETE):
-                _move_up(exchange.account, exchange.job, self._slots(exchange.job), exchange.now)
+            exchange.marked.plan = plans
+        try:
+            before(exchange, fired)
+            response = after((self._prefer if wishes else self._act)(exchange, given), fired)
+            if plans.job is not None:
+                plans.keep()
+                applied.update(bound)
+        finally:
+            _tell_applied(exchange, [choice for choice in choices if choice in applied], wishes)
+        if plans.job is not None and exchange.sandbox.telling:
+            exchange.sandbox.watch(exchange.account.provider, plans.job, exchange.request.site)
+        if exchange.job is not None and exchange.account.held:
+            self._take_places(exchange, exchange.job)
         return response
 
-    def _peek(self, exchange: Exchange, given: Inputs) -> Job | None:
-        """The job that a request names, if the sandbox has it."""
-        if self._named is None or self._starts:
-            return None
+    def _peek(self, exchange: Exchange, given: Inputs) -> tuple[str, Job | None]:
+        """The id that a request names, and its job if the sandbox has it."""
+        if self._named is None:
+            return "", None
         id = str(self._named(given))
         store = exchange.account.store
-        return store.get(id) or (store.get(id.rsplit("/", 1)[-1]) if "/" in id else None)
-
-    def _choices(
-        self, exchange: Exchange, given: Inputs, wishes: Preferences | None, job: Job | None
-    ) -> Iterator[Choice]:
-        """The scenarios that have a say in a request, those that were asked for first."""
-        seen: set[str] = set()
-        if wishes and wishes.scenario:
-            seen.add(wishes.scenario)
-            yield Choice(self._scenario(wishes.scenario, "Prefer: scenario"), forced=True)
-        if self._starts and self._sandboxes.magic:
-            for name in _magic_names(given.body):
-                if name not in seen:
-                    seen.add(name)
-                    yield Choice(self._scenario(name, "the request's text"))
-        for name in job.scenarios if job else ():
-            if name not in seen and (scenario := self._sandboxes.scenarios.get(name)):
-                seen.add(name)
-                yield Choice(scenario, followed=True)
-        for activation in chain_activations(exchange.sandbox):
-            if activation.scenario.name not in seen:
-                seen.add(activation.scenario.name)
-                yield Choice(activation.scenario, activation=activation)
-
-    def _scenario(self, name: str, where: str) -> Scenario:
-        known = self._sandboxes.scenarios
-        if name not in known:
-            close = get_close_matches(name, list(known), 1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise Refusal(
-                "invalid_request",
-                f"{where} names the scenario '{name[:64]}', which is not known.{hint} `mockserver scenarios` lists them.",
-            )
-        return known[name]
+        job = store.get(id) or (store.get(id.rsplit("/", 1)[-1]) if "/" in id else None)
+        return job.id if job else id[:MAX_TOKEN], job
 
     # -- time ---------------------------------------------------------------------------------------
 
     def _move(self, exchange: Exchange, job: Job | None) -> Job | None:
-        """What a look at jobs moves: a job that waits for polls, and a skipping clock."""
+        """What a look at jobs moves: a job that waits for polls, those that wait for a slot, and a skipping clock."""
         account, sandbox = exchange.account, exchange.sandbox
-        if job is not None and job.id in account.held and self._action in _POLLS:
-            job = _count_poll(account, job, exchange.now)
+        if account.held:
+            if job is not None and self._action in _POLLS:
+                _count_poll(account, job, exchange.now)
+            line_up(account, exchange.now)
+            job = account.store.get(job.id) if job else None
         if sandbox.clock.mode is ClockMode.SKIPPING:
-            jobs = [job] if job else list(account.store) if self._action is Action.LIST else []
-            events = [at for each in jobs if each and (at := _next_move(each.timeline, exchange.now)) < inf]
-            if events:
-                sandbox.clock.advance_to(min(events))
+            looked_at: Iterable[Job] = [job] if job else ()
+            if self._action is Action.LIST:
+                looked_at = (each for each in account.store if each.kind.partition("\n")[0] == self._kind)
+            move = min((_next_move(each.timeline, exchange.now) for each in looked_at), default=inf)
+            if move <= MOST:
+                sandbox.clock.advance_to(move)
                 exchange.now = sandbox.now()
+                self._sandboxes.ring(sandbox)
         return job
 
-    def _planned(self, exchange: Exchange, job: Job, scenarios: list[Scenario], profile: Profile, model: Any) -> Job:
-        """A new job as its scenarios and the progression have it."""
-        sandbox, account = exchange.sandbox, exchange.account
-        timeline, failure, slots = job.timeline, None, 0
-        for scenario in scenarios:
-            if scenario.job is not None:
-                timeline = scenario.job.timeline(timeline, sandbox.draws, profile.expires_after)
-                failure = scenario.job.error or failure
-                slots = scenario.job.slots or slots
-        if slots:
-            timeline = _after_slots(account, job, timeline, slots)
-        progression = _progression(sandbox, model)
-        if progression.by is Progress.IMMEDIATE:
-            timeline = _ended_now(timeline, timeline, exchange.now)
-            timeline = timeline._replace(started=exchange.now)
-        elif progression.by is Progress.POLLS:
-            account.held[job.id] = Held(progression.polls, progression.polls, timeline)
-            timeline = timeline._replace(started=inf, ended=inf, due=inf, expires=None)
-        if any(scenario.follows_jobs or (scenario.job and scenario.job.slots) for scenario in scenarios):
-            sandbox.has_plans = True
-            sandbox.update()
-        names = tuple(dict.fromkeys(scenario.name for scenario in scenarios))
-        return job._replace(timeline=timeline, failure=failure, scenarios=names)
-
-    def _slots(self, job: Job) -> int:
-        known = (self._sandboxes.scenarios.get(name) for name in job.scenarios)
-        return max((s.job.slots for s in known if s and s.job), default=0)
-
-    def _tell_queue(self, exchange: Exchange, job: Job) -> None:
-        """How many jobs are before this one, and for how long it will wait, where it waits for a slot."""
-        now, timeline = exchange.now, job.timeline
-        if timeline.started <= now or timeline.ended <= now or not job.scenarios or not self._slots(job):
+    def _take_places(self, exchange: Exchange, job: Job) -> None:
+        """Let jobs take the place of one that is gone; tell one that waits for a slot how long it will."""
+        account, now = exchange.account, exchange.now
+        if self._action is Action.DELETE:
+            account.held.pop(job.id, None)
+        if self._action in (Action.DELETE, Action.CANCEL):
+            line_up(account, now)
             return
-        ahead = [j for j in exchange.account.store if _waits(j, now) and j.timeline.started < timeline.started]
-        wait = b"" if timeline.started == inf else b"%d" % ceil(timeline.started - now)
-        headers = [(b"mockserver-queue-position", b"%d" % (len(ahead) + 1)), (b"mockserver-queue-wait", wait)]
-        _extend(exchange, [header for header in headers if header[1]])
+        held = account.held.get(job.id)
+        if held is None or not held.slots or job.timeline.started <= now:
+            return
+        line = (account.store.get(id) for id, each in account.held.items() if each.slots)
+        waiting = [each.id for each in line if each and each.kind == job.kind and each.timeline.started > now]
+        told = exchange.marked.extra
+        told.append((b"mockserver-queue-position", b"%d" % (waiting.index(job.id) + 1)))
+        if job.timeline.started < inf:
+            told.append((b"mockserver-queue-wait", b"%d" % ceil(job.timeline.started - now)))
+
+
+class _Plans:
+    """Makes a new job follow its scenarios, of which the first has the last word, and the progression."""
+
+    def __init__(self, exchange: Exchange, scenarios: Sequence[Scenario]) -> None:
+        self.exchange = exchange
+        self.scenarios = scenarios
+        self.job: Job | None = None
+        self.held: Held | None = None
+
+    def __call__(self, job: Job, profile: Profile, model: Any) -> Job:
+        exchange, now = self.exchange, self.exchange.now
+        timeline, failure, slots = job.timeline, job.failure, 0
+        plans = [scenario.job for scenario in self.scenarios if scenario.job is not None]
+        if plans:
+            plan = reduce(JobPlan.over, plans)
+            timeline = plan.timeline(timeline, exchange.sandbox.draws, profile.expires_after)
+            failure, slots = plan.error or None, plan.slots
+        progression = _progression(exchange.sandbox, model)
+        if progression.by is Progress.IMMEDIATE:
+            if timeline.ended < inf:
+                timeline = _ended_now(timeline._replace(started=now), timeline, now)
+        elif progression.by is Progress.POLLS:
+            self.held = Held(progression.polls, progression.polls, timeline)
+            timeline = timeline._replace(started=inf, ended=inf, due=inf, expires=None)
+        elif slots:
+            self.held = Held(1, 1, timeline, slots)
+            line_up(exchange.account, now)
+            ends = sorted(each.timeline.ended for each in _unfinished(exchange.account, job.kind, now))
+            timeline = _shifted(timeline, max(timeline.started, _free(ends, slots, now)))
+        names = tuple(scenario.name for scenario in self.scenarios)
+        self.job = job._replace(timeline=timeline, failure=failure, scenarios=names)
+        return self.job
+
+    def keep(self) -> None:
+        """Remember what the job waits for, now that it is in the store."""
+        assert self.job is not None
+        if self.held is not None:
+            self.exchange.account.held[self.job.id] = self.held
+        if self.held is not None or any(scenario.follows_jobs for scenario in self.scenarios):
+            self.exchange.sandbox.has_plans = True
+            self.exchange.sandbox.update()
+
+
+# -- which scenarios --------------------------------------------------------------------------------
 
 
 def is_marked(request: Request) -> bool:
     """Whether a form names a scenario in one of its fields."""
     form = request.form
-    return isinstance(form, tuple) and any("scenario:" in p.value for p in form if isinstance(p.value, str))
+    if isinstance(form, tuple):
+        return any("scenario:" in part.value for part in form if isinstance(part.value, str))
+    return _MARK_IN_FORM in request.body
 
 
 def chain_activations(sandbox: Sandbox) -> Iterator[Activation]:
@@ -249,110 +277,202 @@ def chain_activations(sandbox: Sandbox) -> Iterator[Activation]:
         yield from reversed(source.activations)
 
 
+def _asked_for(sandboxes: Sandboxes, wishes: Preferences | None) -> list[Scenario]:
+    return [_known(sandboxes, wishes.scenario, ("header", "Prefer: scenario"))] if wishes and wishes.scenario else []
+
+
+def _known(sandboxes: Sandboxes, name: str, where: tuple[str, str]) -> Scenario:
+    """The scenario of a name; `where` are the place and the field in which it stands. Raises Refusal."""
+    known = sandboxes.scenarios
+    if name not in known:
+        expected = f"a scenario that is known{near(name, known)}; `mockserver scenarios` lists them"
+        raise violations_refusal([Violation(*where, "enum", f"'{name[:64]}'", expected)])
+    return known[name]
+
+
 def _magic_names(body: Any) -> Iterator[str]:
-    values = body.values() if isinstance(body, dict) else ()
-    for value in values:
-        if isinstance(value, str) and not isinstance(value, UploadedFile) and "scenario:" in value:
-            yield from _MAGIC.findall(value)
+    """The names of scenarios in the texts of a request."""
+    waiting, seen = [body], 0
+    while waiting and seen < MAX_TEXTS:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, str):
+            if "scenario:" in value:
+                yield from _MAGIC.findall(value)
+        elif isinstance(value, dict):
+            waiting.extend(reversed(value.values()))
+        elif type(value) is list:
+            waiting.extend(reversed(value))
 
 
-def _fired(sandbox: Sandbox, choices: list[Choice], action: str, subject: str) -> Iterator[tuple[Choice, Step]]:
-    """The steps that happen to this request; each step counts the requests about one job."""
-    counts = sandbox.counts
-    if len(counts) > MAX_COUNTS:
-        counts.clear()
+def _digest(given: Inputs) -> bytes:
+    """What tells one request from another."""
+    content = repr((given.path, given.query, given.body)).encode("utf-8", "surrogatepass")
+    return blake2b(content, digest_size=16).digest()
+
+
+def _choices(
+    exchange: Exchange, sandboxes: Sandboxes, asked: Sequence[Scenario], job: Job | None, subject: str, own: str
+) -> list[Choice]:
+    """The scenarios that have a say in a request, each once: those asked for, followed by its job, switched on.
+
+    `own` is what is counted for those that were asked for, `subject` for all others.
+    """
+    followed = job.scenarios if job else ()
+    found: dict[str, Choice] = {}
+    for scenario in asked:
+        if scenario.name not in followed:
+            found.setdefault(scenario.name, Choice(scenario, own, again=True))
+    for name in followed:
+        if (known := sandboxes.scenarios.get(name)) is not None:
+            found.setdefault(name, Choice(known, subject))
+    for activation in chain_activations(exchange.sandbox):
+        found.setdefault(activation.scenario.name, Choice(activation.scenario, subject, activation))
+    return list(found.values())
+
+
+# -- what happens to a request ----------------------------------------------------------------------
+
+
+def _fired(exchange: Exchange, choices: Iterable[Choice], action: str, has_result: bool) -> Iterator[Fired]:
+    """The steps that happen to this request."""
+    counts, draws = exchange.sandbox.counts, exchange.sandbox.draws
     for choice in choices:
         source = choice.activation.id if choice.activation else ""
+        keys: list[tuple[Any, ...]] = []
+        is_over = choice.again
         for index, step in enumerate(choice.scenario.steps):
-            if action not in step.actions:
+            if action not in step.actions or (step.needs_result and not has_result):
                 continue
-            key = (choice.scenario.name, source, index, subject)
-            number = counts[key] = counts.get(key, 0) + 1
-            is_due = step.first <= number and (step.last is None or number <= step.last)
-            if not (is_due or choice.forced):
+            key = (choice.scenario.name, source, index, choice.subject)
+            keys.append(key)
+            number = _count(counts, key)
+            is_past = step.last is not None and number > step.last
+            is_over = is_over and is_past
+            if is_past or number < step.first:
                 continue
-            if step.rate < 1 and sandbox.draws.random() >= step.rate:
+            wait = _over_quota(exchange, key, step.quota) if step.quota else None
+            if (step.quota and wait is None) or (step.rate < 1 and draws.random() >= step.rate):
                 continue
-            yield choice, step
+            yield Fired(choice, step, wait)
+        for key in keys if is_over else ():
+            counts.pop(key, None)
 
 
-def _use_up(exchange: Exchange, used: Any) -> None:
-    """Count a request against what was switched on for so many."""
-    for choice in used:
+def _count(counts: dict[Any, int], key: tuple[Any, ...]) -> int:
+    """Count one more of something."""
+    if len(counts) >= MAX_COUNTS and key not in counts:
+        del counts[next(iter(counts))]
+    counts[key] = number = counts.get(key, 0) + 1
+    return number
+
+
+def _over_quota(exchange: Exchange, key: tuple[Any, ...], quota: tuple[int, float]) -> float | None:
+    """For how many virtual seconds a quota is used up; None if it is not. What is left of it is told."""
+    most, per = quota
+    counts, since, used = exchange.sandbox.counts, (*key, "since"), (*key, "used")
+    now = int(exchange.now * 1000)
+    if since not in counts or now >= counts[since] + per * 1000:
+        counts[since], counts[used] = now, 0
+    number = _count(counts, used)
+    wait = (counts[since] - now) / 1000 + per
+    if number > most:
+        return wait
+    exchange.marked.extra.extend(_limit_headers(most, most - number, _real(wait, exchange.sandbox)))
+    return None
+
+
+def _tell_applied(exchange: Exchange, applied: Sequence[Choice], wishes: Preferences | None) -> None:
+    """Note which scenarios had their say, and count this against those that are switched on for so many."""
+    names = exchange.marked.scenarios = tuple(choice.scenario.name for choice in applied)
+    if wishes and wishes.scenario in names:
+        exchange.marked.extra.append((b"preference-applied", b"scenario=%b" % wishes.scenario.encode()))
+    for choice in applied:
         activation = choice.activation
-        if activation.left is None:
+        if activation is None or activation.left is None:
             continue
         activation.left -= 1
         if activation.left <= 0:
             for source in exchange.sandbox.sources:
-                if activation in source.activations:
+                with suppress(ValueError):
                     source.activations.remove(activation)
-                    exchange.sandbox.registry.server.update()
+                    source.update()
 
 
-def before(exchange: Exchange, fired: list[tuple[Choice, Step]]) -> None:
+def before(exchange: Exchange, fired: Sequence[Fired]) -> None:
     """What steps do before a request is acted on. Raises Refusal, or Broken for a connection that is reset."""
-    for _, step in fired:
-        if step.delay:
-            exchange.marked.fault = Fault("delay", seconds=step.delay)
-    for choice, step in fired:
+    if delay := _delay(fired):
+        exchange.marked.fault = Fault("delay", delay=delay)
+    for choice, step, wait in fired:
         if step.refuse:
-            raise refusal_of(step.refuse, choice.scenario.name, exchange.sandbox)
+            raise refusal_of(choice, step, exchange.sandbox, wait)
         if step.connection == "reset":
-            exchange.marked.fault = Fault("reset")
+            exchange.marked.fault = Fault("reset", delay=delay)
             raise Broken
 
 
-class Broken(Exception):
-    """A connection that is reset before its request was acted on."""
-
-
-def after(response: Response, fired: list[tuple[Choice, Step]]) -> Response:
+def after(response: Response, fired: Sequence[Fired]) -> Response:
     """What steps do to an answer, and to its way back."""
-    for _, step in fired:
+    for _, step, _ in fired:
         if step.corrupt and response.body:
             response = response._replace(body=response.body[:_HEAD] + response.body[_HEAD:].translate(_SPOILED))
-        if step.connection:
-            response = response._replace(fault=Fault(step.connection, step.share, step.seconds))
+        if step.connection and response.fault is None:
+            response = response._replace(fault=Fault(step.connection, step.share, step.seconds, _delay(fired)))
     return response
 
 
-def refusal_of(refuse: Refuse, scenario: str, sandbox: Sandbox) -> Refusal:
-    """The refusal that a step asks for, with the headers that go with it."""
+def _delay(fired: Sequence[Fired]) -> float:
+    return min(sum(each.step.delay for each in fired), MAX_WAIT)
+
+
+def refusal_of(choice: Choice, step: Step, sandbox: Sandbox, wait: float | None = None) -> Refusal:
+    """The refusal that a step asks for, with the headers that go with it; `wait` is what its quota says."""
+    refuse = step.refuse
+    assert refuse is not None
     headers: RawHeaders = []
-    if refuse.retry_after is not None:
-        wait = refuse.retry_after / sandbox.clock.rate if sandbox.clock.rate else 0.0  # a client waits in real time
-        headers += [(b"retry-after", b"%d" % ceil(wait)), (b"retry-after-ms", b"%d" % ceil(wait * 1000))]
-    if refuse.limit is not None:
-        reset = f"{refuse.retry_after or 0:g}s".encode()
-        headers += [
-            (b"x-ratelimit-limit-requests", b"%d" % refuse.limit),
-            (b"x-ratelimit-remaining-requests", b"0"),
-            (b"x-ratelimit-reset-requests", reset),
-        ]
+    wait = refuse.retry_after if refuse.retry_after is not None else wait
+    real = None if wait is None else _real(wait, sandbox)
+    if real is not None:  # 0 ms would be no advice to the SDKs: they would wait for half a second
+        headers += [(b"retry-after", b"%d" % ceil(real)), (b"retry-after-ms", b"%d" % max(ceil(real * 1000), 1))]
+    limit = refuse.limit if refuse.limit is not None else step.quota[0] if step.quota else None
+    if limit is not None:
+        headers += _limit_headers(limit, 0, real or 0.0)
     headers += [(name.encode(), value.encode()) for name, value in refuse.headers.items()]
-    message = refuse.message or f"The scenario '{scenario}' refuses this request."
+    message = refuse.message or f"The scenario '{choice.scenario.name}' refuses this request."
     return Refusal(
-        refuse.kind, message, headers=headers, hint=False, status=refuse.status, code=refuse.code, type=refuse.type,
-        body=refuse.body,
+        refuse.kind, message, headers=headers, id=choice.subject or None, hint=False, status=refuse.status,
+        code=refuse.code, type=refuse.type, body=refuse.body,
     )  # fmt: skip
 
 
-def steps_for_link(exchange: Exchange, scenarios: Mapping[str, Scenario]) -> list[tuple[Choice, Step]]:
+def _real(wait: float, sandbox: Sandbox) -> float:
+    """Virtual seconds in those of the machine, in which clients wait; none where time moves on request alone."""
+    return wait / sandbox.clock.rate if sandbox.clock.rate else 0.0
+
+
+def _limit_headers(limit: int, remaining: int, wait: float) -> RawHeaders:
+    return [
+        (b"x-ratelimit-limit-requests", b"%d" % limit),
+        (b"x-ratelimit-remaining-requests", b"%d" % remaining),
+        (b"x-ratelimit-reset-requests", f"{round(wait, 3):g}s".encode()),
+    ]
+
+
+def steps_for_link(exchange: Exchange, sandboxes: Sandboxes) -> list[Fired]:
     """The steps that happen to a request for a result by its link."""
-    job, sandbox = exchange.job, exchange.sandbox
-    followed = [scenarios[name] for name in (job.scenarios if job else ()) if name in scenarios]
-    choices = [Choice(scenario, followed=True) for scenario in followed]
-    active = (a for a in chain_activations(sandbox) if a.scenario not in followed)
-    choices += [Choice(activation.scenario, activation=activation) for activation in active]
-    fired = list(_fired(sandbox, choices, ASSET, job.id if job else ""))
-    _use_up(exchange, {id(c.activation): c for c, _ in fired if c.activation}.values())
-    exchange.marked.scenarios = tuple(dict.fromkeys(c.scenario.name for c, _ in fired))
+    job, headers = exchange.job, exchange.request.headers
+    wishes = read_preferences(headers[b"prefer"]) if b"prefer" in headers else None
+    subject = job.id if job else ""
+    choices = _choices(exchange, sandboxes, _asked_for(sandboxes, wishes), job, subject, subject)
+    fired = list(_fired(exchange, choices, ASSET, job is None or _has_result(job, exchange.now)))
+    _tell_applied(exchange, list(dict.fromkeys(each.choice for each in fired)), wishes)
     return fired
 
 
-def _extend(exchange: Exchange, headers: RawHeaders) -> None:
-    exchange.marked.extra.extend(headers)
+def _has_result(job: Job, now: float) -> bool:
+    timeline = job.timeline
+    is_kept = timeline.expires is None or now < timeline.expires
+    return timeline.ended <= now and timeline.outcome is State.SUCCEEDED and is_kept
 
 
 # -- timelines --------------------------------------------------------------------------------------
@@ -375,23 +495,24 @@ def _ended_now(timeline: Timeline, drawn: Timeline, now: float) -> Timeline:
     return Timeline(timeline.created, started, now, drawn.outcome, due, drawn.steps, expires)
 
 
-def _count_poll(account: Account, job: Job, now: float) -> Job:
-    """One poll of a job that waits for polls."""
-    held = account.held[job.id]
+def _count_poll(account: Account, job: Job, now: float) -> None:
+    """One poll of a job, which may wait for it."""
+    held = account.held.get(job.id)
+    if held is None or held.slots:
+        return
     if job.timeline.ended <= now:  # it was cancelled or forced to an end
         del account.held[job.id]
-        return job
+        return
     held.left -= 1
     if held.left > 0:
-        return job
+        return
     held.left = held.every
-    if job.timeline.started > now and held.drawn.started < inf:
-        job = job._replace(timeline=job.timeline._replace(started=now))
+    if job.timeline.started > now:
+        if held.drawn.started < inf:
+            account.store.replace(job._replace(timeline=job.timeline._replace(started=now)))
     elif held.drawn.ended < inf:
         del account.held[job.id]
-        job = job._replace(timeline=_ended_now(job.timeline, held.drawn, now))
-    account.store.replace(job)
-    return job
+        account.store.replace(job._replace(timeline=_ended_now(job.timeline, held.drawn, now)))
 
 
 def _progression(sandbox: Sandbox, model: Any) -> Progression:
@@ -402,44 +523,42 @@ def _progression(sandbox: Sandbox, model: Any) -> Progression:
     return Progression(Progress.TIME)
 
 
-def _waits(job: Job, now: float) -> bool:
-    return job.timeline.started > now and job.timeline.ended > now
+def line_up(account: Account, now: float) -> None:
+    """Let the jobs that wait for a slot begin as soon as one is free, in the order in which they came."""
+    lines: dict[str, dict[str, Held]] = {}
+    for id, held in tuple(account.held.items()):
+        job = account.store.get(id)
+        if job is None or (held.slots and min(job.timeline.started, job.timeline.ended) <= now):
+            del account.held[id]
+        elif held.slots:
+            lines.setdefault(job.kind, {})[id] = held
+    for kind, line in lines.items():
+        ends = sorted(each.timeline.ended for each in _unfinished(account, kind, now) if each.id not in line)
+        for id, held in line.items():
+            job = account.store.get(id)
+            assert job is not None
+            free = max(held.drawn.started, _free(ends, held.slots, now))
+            timeline = _shifted(held.drawn, min(job.timeline.started, free))
+            if timeline != job.timeline:
+                account.store.replace(job._replace(timeline=timeline))
+            insort(ends, timeline.ended)
+
+
+def _unfinished(account: Account, kind: str, now: float) -> Iterator[Job]:
+    return (job for job in account.store if job.kind == kind and job.timeline.ended > now)
+
+
+def _free(ends: Sequence[float], slots: int, now: float) -> float:
+    """When one of the slots is free, by the ends of the unfinished jobs in order."""
+    return ends[len(ends) - slots] if len(ends) >= slots else now
 
 
 def _shifted(timeline: Timeline, started: float) -> Timeline:
     """The same life, beginning to run at another instant."""
-    by = started - timeline.started
-    if by == 0 or timeline.started == inf:
+    if started == timeline.started:
         return timeline
+    if started == inf:
+        return timeline._replace(started=inf, ended=inf, due=inf, expires=None)
+    by = started - timeline.started
     expires = None if timeline.expires is None else timeline.expires + by
     return timeline._replace(started=started, ended=timeline.ended + by, due=timeline.due + by, expires=expires)
-
-
-def _after_slots(account: Account, job: Job, timeline: Timeline, slots: int) -> Timeline:
-    """A timeline that waits until one of the slots is free."""
-    ends = sorted(
-        j.timeline.ended for j in account.store if j.kind == job.kind and j.timeline.ended > job.timeline.created
-    )
-    free = ends[len(ends) - slots] if len(ends) >= slots else 0.0
-    return _shifted(timeline, max(timeline.started, free))
-
-
-def _move_up(account: Account, gone: Job, slots: int, now: float) -> None:
-    """Let the jobs behind one that is gone begin earlier."""
-    if not slots:
-        return
-    running = [j for j in account.store if j.kind == gone.kind and j.timeline.started <= now < j.timeline.ended]
-    ends = sorted(j.timeline.ended for j in running)
-    waiting = sorted(
-        (j for j in account.store if j.kind == gone.kind and _waits(j, now)), key=lambda j: j.timeline.started
-    )
-    for job in waiting:
-        free = ends[len(ends) - slots] if len(ends) >= slots else now
-        timeline = _shifted(job.timeline, min(job.timeline.started, max(now, free)))
-        account.store.replace(job._replace(timeline=timeline))
-        ends = sorted([*ends, timeline.ended])
-
-
-def is_over(job: Job, now: float) -> bool:
-    """Whether a job has come to its end."""
-    return job.timeline.state_at(now) in TERMINAL

@@ -93,6 +93,8 @@ def _expected(keyword: str, facts: Mapping[str, Any], error: Any) -> str:
             return f"{'at least' if keyword[1] == 'i' else 'at most'} {limit} characters"
         case "minItems" | "maxItems":
             return f"{'at least' if keyword[1] == 'i' else 'at most'} {limit} items"
+        case "minProperties" | "maxProperties":
+            return f"{'at least' if keyword[1] == 'i' else 'at most'} {limit} fields"
         case "format":
             return f"text of the format {facts.get('format')}"
         case "pattern":

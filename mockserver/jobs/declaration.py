@@ -7,7 +7,7 @@ from typing import Any
 
 from mockserver.errors import DeclarationError
 from mockserver.jobs.identity import id_maker
-from mockserver.jobs.lifecycle import State
+from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, Pointer, RefusalRule
 from mockserver.openapi.document import pointer_tokens
 
@@ -15,7 +15,8 @@ ROOT_KEYS = {"resources", "refusals", "codes", "headers"}
 SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RESULT, Action.CANCEL,
           Action.DELETE}  # fmt: skip
 RESOURCE_KEYS = {a.value for a in SINGLE} | {
-    "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants", "only-in"}  # fmt: skip
+    "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants", "only-in",
+    "events", "event-body", "callback"}  # fmt: skip
 FOLLOW_UP_KEYS = {"sum", "source", "links-source"}
 ROLES = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
          "error", "source"}  # fmt: skip
@@ -61,6 +62,7 @@ PLACEHOLDERS = {
     "request_id",
     "violations",
 }
+EVENT_PLACEHOLDERS = {"event_id", "type", "id", "status", "job", "now", "now_ms", "instant"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 HEADERS = {"poll-after", "request-id"}
 
@@ -88,6 +90,9 @@ class ResourceDeclaration:
     profile: Any = None
     variants: Mapping[str, str] = field(default_factory=dict)
     only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
+    events: Mapping[State, str] = field(default_factory=dict)
+    event_body: Any = None
+    callback: Pointer = ()
     where: str = ""
 
 
@@ -151,8 +156,28 @@ def _read_resource(data: Any, where: str) -> ResourceDeclaration:
             for to, states in _map(data, "only-in", where).items()
         },
         variants={str(k): str(v) for k, v in _map(data, "variants", where).items()},
+        events=_read_events(_map(data, "events", where), f"{where}.events"),
+        event_body=_event_body(data.get("event-body"), f"{where}.event-body"),
+        callback=_pointer(data["callback"], f"{where}.callback") if "callback" in data else (),
         where=where,
     )
+
+
+def _read_events(data: dict[str, Any], where: str) -> dict[State, str]:
+    ends = {state.value for state in TERMINAL}
+    _check(data, ends, where)
+    for state, name in data.items():
+        if not isinstance(name, str) or not name:
+            raise DeclarationError(f"{where}.{state} is {name!r}, expected the name of an event.")
+    return {State(state): name for state, name in data.items()}
+
+
+def _event_body(data: Any, where: str) -> Any:
+    unknown = set(re.findall(r"\{([a-z_]+)\}", str(data))) - EVENT_PLACEHOLDERS
+    if unknown or not isinstance(data, (dict, type(None))):
+        known = f"a map with placeholders of {sorted(EVENT_PLACEHOLDERS)}"
+        raise DeclarationError(f"{where}: found {sorted(unknown) or data!r}, expected {known}.")
+    return data
 
 
 def _read_follow_ups(data: dict[str, Any], where: str) -> dict[str, FollowUpDeclaration]:

@@ -218,6 +218,9 @@ class _Reading:
             echo=wishes.echo,
             failure=wishes.failure,
             only_in=wishes.only_in,
+            events=wishes.events,
+            event_body=wishes.event_body,
+            callback=wishes.callback,
             id_text=id_text(self.answers, jobs, parts),
         )
 

@@ -102,7 +102,8 @@ class JobResource:
     `words` are the states that its contract can express. `echo` maps fields of the answer to fields of the request
     where their names differ; `only_in` lists the states in which a field appears, where that is fewer than its
     role says. `id_text` is how answers write an id, where that is more than the id (`operations/{id}`); names of path
-    parameters in braces are those of the request.
+    parameters in braces are those of the request. `events` are the declared names of the events that webhooks are told
+    of an end, `event_body` their template, `callback` the request's field that names an address to be told.
     """
 
     name: str
@@ -114,6 +115,9 @@ class JobResource:
     failure: Mapping[str, Any] = field(default_factory=dict)
     only_in: Mapping[Pointer, frozenset[State]] = field(default_factory=dict)
     id_text: str = "{id}"
+    events: Mapping[State, str] = field(default_factory=dict)
+    event_body: Any = None
+    callback: Pointer = ()
 
     def first(self, action: Action) -> JobOperation | None:
         """The first operation with an action."""

@@ -11,7 +11,7 @@ from mockserver.jobs.lifecycle import State
 _SEPARATORS = re.compile(r"[^0-9a-zA-Z\u4e00-\u9fff]+")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TABLES = ("roles", "error", "asset", "inputs", "paging", "envelope", "operations", "endings", "variants",
-           "answer headers", "sample names", "faker", "streams")  # fmt: skip
+           "answer headers", "sample names", "faker", "streams", "callbacks")  # fmt: skip
 # Of several states that a word's parts mean these say most; else its last part does (`processing_completed`).
 _ENDS_BADLY = (State.FAILED, State.CANCELLED, State.EXPIRED)
 MAX_PARTS = 8  # of one word

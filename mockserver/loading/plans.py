@@ -30,6 +30,13 @@ def load_drifts(files: Sequence[str] = ()) -> Mapping[str, Drift]:
 
 
 @cache
+def pytest_defaults() -> Mapping[str, Any]:
+    """What the pytest plugin does where nothing else is said: spec, clock, and the variables `url` and `key`."""
+    found: Mapping[str, Any] = read_tree(bundled("fixtures") / "pytest.yaml")
+    return found
+
+
+@cache
 def _bundled_scenarios() -> Mapping[str, Scenario]:
     found: dict[str, Scenario] = {}
     for path in sorted((bundled("fixtures") / "scenarios").glob("*.yaml")):

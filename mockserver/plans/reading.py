@@ -34,7 +34,7 @@ def as_map(data: Any, known: Collection[str], where: str) -> Mapping[str, Any]:
 
 def near(word: str, known: Collection[str]) -> str:
     """` (did you mean …?)`, or nothing."""
-    close = get_close_matches(word, list(known), 1)
+    close = get_close_matches(word, list(map(str, known)), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -10,6 +10,9 @@ from math import inf
 from random import Random
 from typing import Any
 
+import orjson
+
+from mockserver.clock import MOST
 from mockserver.errors import DeclarationError
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.timeline import Timeline
@@ -20,14 +23,19 @@ ASSET = "asset"  # the link to a result
 STARTS = frozenset({"create", "follow-up"})
 ACTIONS = STARTS | {"retrieve", "list", "content", "result", "cancel", "delete", ASSET}
 POLLS = frozenset({"retrieve", "result"})
-GROUPS = {"any": frozenset({*ACTIONS, ""}), "poll": POLLS, "start": STARTS, "download": frozenset({"content", ASSET})}
+DOWNLOADS = frozenset({"content", "result", ASSET})
+GROUPS = {"any": frozenset({*ACTIONS, ""}), "poll": POLLS, "start": STARTS, "download": DOWNLOADS}
 CONNECTIONS = {"reset", "lost", "truncate", "stall"}
 WEBHOOK_FAULTS = {"never", "late", "twice", "out-of-order", "bad-signature"}
 NAME = r"[a-z0-9][a-z0-9-]{0,63}"
 LATE = 300.0  # seconds that a late event takes longer
 MAX_WAIT = 120.0  # real seconds that an answer is held back at most
 MAX_SLOTS = 10_000
+MAX_COUNT = 1_000_000  # of requests, in `nth`
+NEVER = "never"
 _ENDS = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED}
+_BODILESS = {204, 205, 304}
+_FRAMING = {"content-type", "content-length", "content-encoding", "transfer-encoding", "connection"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,9 @@ class JobPlan:
     """What happens to a job. None and '': as without a plan.
 
     `queue` and `run` are spans of seconds, infinite for never; `pace` stretches both. `end` is the state that it ends
-    in, `at` the percent of its way at which it does so; `error` what its error says; `expires_after` the seconds for
-    which its result can be fetched. With `slots` so many jobs run at a time and the others wait for them.
+    in, `at` the percent of its way at which it does so; `endless`: it goes all its way and never ends. `error` is what
+    its error says; `expires_after` the seconds for which its result can be fetched. With `slots` so many jobs run at a
+    time and the others wait for them.
     """
 
     queue: Span | None = None
@@ -44,36 +53,61 @@ class JobPlan:
     pace: float = 1.0
     end: State | None = None
     at: float = 100.0
+    endless: bool = False
     error: Mapping[str, Any] = field(default_factory=dict)
     expires_after: float | None = None
     slots: int = 0
     webhook: str = ""
 
+    def over(self, other: "JobPlan") -> "JobPlan":
+        """Both plans as one: what this one says nothing of is as the other has it; their paces multiply."""
+        ends = self if self.end is not None or self.endless else other
+        return JobPlan(
+            queue=other.queue if self.queue is None else self.queue,
+            run=other.run if self.run is None else self.run,
+            pace=self.pace * other.pace,
+            end=ends.end,
+            at=ends.at,
+            endless=ends.endless,
+            error=self.error or ends.error,
+            expires_after=other.expires_after if self.expires_after is None else self.expires_after,
+            slots=self.slots or other.slots,
+            webhook=self.webhook or other.webhook,
+        )
+
     def timeline(self, drawn: Timeline, random: Random, lasting: float | None) -> Timeline:
-        """A job's timeline under this plan; `lasting` is for how many seconds results last without one."""
+        """A job's timeline under this plan; `lasting` is for how many seconds results last without one.
+
+        What would happen after the last year that can be written never happens.
+        """
         created = drawn.created
-        wait = _drawn(self.queue, random, drawn.started - created) * self.pace
-        run = _drawn(self.run, random, (drawn.due if drawn.due < inf else drawn.ended) - drawn.started) * self.pace
-        started = created + wait
-        outcome: State
-        if self.end is None and self.at == 100 and drawn.outcome is not State.SUCCEEDED:
-            outcome, share = drawn.outcome, (drawn.ended - drawn.started) / (drawn.due - drawn.started or 1.0)
-        else:
-            outcome, share = self.end or State.SUCCEEDED, self.at / 100 + (1e-9 if 0 < self.at < 100 else 0.0)
-        due = started + run
-        ended = inf if due == inf else started + run * share
-        if outcome is State.EXPIRED and started == inf:
-            ended = inf
+        whole = drawn.due - drawn.started
+        wait = _drawn(self.queue, random, drawn.started - created, self.pace)
+        run = _drawn(self.run, random, whole, self.pace)
+        outcome = self.end or (State.SUCCEEDED if self.endless else drawn.outcome)
+        if self.end is None and outcome is not State.SUCCEEDED:
+            share = (drawn.ended - drawn.started) / whole if whole else 1.0
+        else:  # a little beyond `at`, so that this much progress is seen
+            share = self.at / 100 + (1e-9 if 0 < self.at < 100 else 0.0)
+        started = _written(created + wait)
+        due = _written(started + run)
+        ended = inf if due == inf or self.endless else started + run * share
         lasting = self.expires_after if self.expires_after is not None else lasting
-        expires = ended + lasting if outcome is State.SUCCEEDED and lasting is not None and ended < inf else None
+        expires = None
+        if outcome is State.SUCCEEDED and lasting is not None and ended < inf and ended + lasting <= MOST:
+            expires = ended + lasting
         return Timeline(created, started, ended, outcome, due, drawn.steps, expires)
 
 
-def _drawn(span: Span | None, random: Random, usual: float) -> float:
-    if span is None:
-        return usual
-    least, most = span
-    return least if least == most else least + (most - least) * random.random()
+def _drawn(span: Span | None, random: Random, usual: float, pace: float) -> float:
+    least, most = (usual, usual) if span is None else span
+    if least == inf:
+        return inf
+    return pace * (least if least == most else least + (most - least) * random.random())
+
+
+def _written(instant: float) -> float:
+    return instant if instant <= MOST else inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +133,15 @@ class Refuse:
 class Step:
     """What happens to requests of some actions: from the `first` to the `last` of them about one job (None: all).
 
-    `rate` is how likely it is, 0 to 1. `connection` breaks it (`truncate` and `stall` after `share` of the body);
-    `corrupt` spoils the bytes of a result; `delay` holds the answer back, in seconds of the machine.
+    With a `quota` it happens only to those beyond so many in so many virtual seconds. `rate` is how likely it is, 0 to
+    1. `connection` breaks it (`truncate` and `stall` after `share` of the body); `corrupt` spoils the bytes of a
+    result; `delay` holds the answer back, in seconds of the machine.
     """
 
     actions: frozenset[str]
     first: int = 1
     last: int | None = None
+    quota: tuple[int, float] | None = None
     rate: float = 1.0
     refuse: Refuse | None = None
     connection: str = ""
@@ -113,6 +149,11 @@ class Step:
     seconds: float = 30.0
     corrupt: bool = False
     delay: float = 0.0
+
+    @property
+    def needs_result(self) -> bool:
+        """Whether it is about results alone: then requests for one that is not there yet do not count."""
+        return self.actions <= DOWNLOADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +166,10 @@ class Scenario:
     steps: tuple[Step, ...] = ()
     source: str = ""
 
-    def is_about(self, action: str) -> bool:
-        """Whether it does anything to requests of an action."""
-        return (self.job is not None and action in STARTS) or any(action in step.actions for step in self.steps)
+    @property
+    def is_bound(self) -> bool:
+        """Whether a job that is created under it has it as its own."""
+        return self.job is not None or self.follows_jobs
 
     @property
     def follows_jobs(self) -> bool:
@@ -147,7 +189,7 @@ class Activation:
 # -- reading ----------------------------------------------------------------------------------------
 
 _JOB_KEYS = {"queue", "run", "pace", "end", "at", "error", "expires-after", "slots", "webhook"}
-_STEP_KEYS = {"on", "nth", "rate", "refuse", "connection", "share", "seconds", "corrupt", "delay"}
+_STEP_KEYS = {"on", "nth", "beyond", "rate", "refuse", "connection", "share", "seconds", "corrupt", "delay"}
 _REFUSE_KEYS = {"kind", "status", "code", "type", "message", "body", "retry-after", "limit", "headers"}
 
 
@@ -155,17 +197,17 @@ def read_scenarios(data: Any, kinds: frozenset[str], where: str) -> dict[str, Sc
     """The scenarios of a data file, by name; `kinds` are the kinds of refusal. Raises DeclarationError."""
     if not isinstance(data, dict) or not data:
         raise DeclarationError(f"{where}: expected a map of names to scenarios.")
-    found = {}
-    for name, entry in data.items():
-        if not isinstance(name, str) or not re.fullmatch(NAME, name):
-            raise DeclarationError(f"{where}: {name!r} is no name; expected small letters, digits and hyphens.")
-        found[name] = read_scenario(name, entry, kinds, f"{where}: {name}")
-    return found
+    return {name: read_scenario(name, entry, kinds, f"{where}: {name}") for name, entry in data.items()}
 
 
 def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Scenario:
     """One scenario. Raises DeclarationError."""
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise DeclarationError(f"{where}: {name!r} is no name; expected up to 64 small letters, digits and hyphens.")
     entry = as_map(data, {"summary", "source", "job", "requests"}, where)
+    summary = as_text(entry.get("summary"), f"{where}.summary", 200)
+    if "\n" in summary:
+        raise DeclarationError(f"{where}.summary: expected one line.")
     steps = entry.get("requests", [])
     if not isinstance(steps, list):
         raise DeclarationError(f"{where}.requests: expected a list of steps.")
@@ -174,31 +216,41 @@ def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Sc
         raise DeclarationError(f"{where}: expected `job`, `requests`, or both: without them nothing happens.")
     return Scenario(
         name,
-        as_text(entry.get("summary"), f"{where}.summary"),
+        summary,
         job,
         tuple(_read_step(step, kinds, f"{where}.requests[{n}]") for n, step in enumerate(steps)),
-        str(entry.get("source", "")),
+        as_text(entry["source"], f"{where}.source") if "source" in entry else "",
     )
 
 
 def _read_job(data: Any, where: str) -> JobPlan:
     entry = as_map(data, _JOB_KEYS, where)
-    end = State(as_choice(entry["end"], _ENDS, f"{where}.end")) if "end" in entry else None
+    if not entry:
+        raise DeclarationError(f"{where}: expected at least one of {', '.join(sorted(_JOB_KEYS))}.")
+    end = as_choice(entry["end"], {*_ENDS, NEVER}, f"{where}.end") if "end" in entry else ""
+    fails = end not in ("", State.SUCCEEDED, NEVER)
+    if "at" in entry and not fails:
+        raise DeclarationError(
+            f"{where}.at: only a job that fails, is cancelled or expires can end on its way; say `end`."
+        )
     error = entry.get("error", {})
-    if not isinstance(error, dict):
+    if not isinstance(error, dict) or not all(isinstance(name, str) for name in error):
         raise DeclarationError(f"{where}.error: expected a map of the error's fields, such as code and message.")
-    expires = as_seconds(entry["expires-after"], f"{where}.expires-after") if "expires-after" in entry else None
-    at = as_number(entry.get("at", 100), f"{where}.at", 0, 100)
-    if "at" in entry and end in (None, State.SUCCEEDED):
-        raise DeclarationError(f"{where}.at: a job that succeeds does so at 100 percent; say another `end`.")
+    if error and not fails:
+        raise DeclarationError(f"{where}.error: only a job that fails, is cancelled or expires has one; say `end`.")
+    if "expires-after" in entry and (fails or end == NEVER):
+        raise DeclarationError(f"{where}.expires-after: this job has no result that could expire.")
     return JobPlan(
         queue=_read_span(entry, "queue", where),
         run=_read_span(entry, "run", where),
         pace=as_number(entry.get("pace", 1), f"{where}.pace", 0, 1e6),
-        end=end,
-        at=at,
-        error=error,
-        expires_after=expires,
+        end=State(end) if end and end != NEVER else None,
+        at=as_number(entry.get("at", 100), f"{where}.at", 0, 100),
+        endless=end == NEVER,
+        error=_json(error, f"{where}.error"),
+        expires_after=as_seconds(entry["expires-after"], f"{where}.expires-after")
+        if "expires-after" in entry
+        else None,
         slots=as_whole(entry["slots"], f"{where}.slots", 1, MAX_SLOTS) if "slots" in entry else 0,
         webhook=as_choice(entry["webhook"], WEBHOOK_FAULTS, f"{where}.webhook") if "webhook" in entry else "",
     )
@@ -208,7 +260,7 @@ def _read_span(entry: Mapping[str, Any], key: str, where: str) -> Span | None:
     if key not in entry:
         return None
     value = entry[key]
-    if value == "never":
+    if value == NEVER:
         return inf, inf
     if isinstance(value, list):
         if len(value) != 2:
@@ -223,30 +275,43 @@ def _read_span(entry: Mapping[str, Any], key: str, where: str) -> Span | None:
 
 def _read_step(data: Any, kinds: frozenset[str], where: str) -> Step:
     entry = as_map(data, _STEP_KEYS, where)
-    wanted = entry.get("on")
-    words = wanted if isinstance(wanted, list) else [wanted]
-    actions: set[str] = set()
-    for word in words:
-        chosen = as_choice(word, {*ACTIONS, *GROUPS}, f"{where}.on")
-        actions |= GROUPS.get(chosen, {chosen})
     first, last = _read_nth(entry.get("nth"), f"{where}.nth")
-    effects = [key for key in ("refuse", "connection", "corrupt", "delay") if entry.get(key)]
-    if not effects:
+    corrupt = entry.get("corrupt", False)
+    if not isinstance(corrupt, bool):
+        raise DeclarationError(f"{where}.corrupt: found {corrupt!r}, expected true or false.")
+    if not (corrupt or entry.keys() & {"refuse", "connection", "delay"}):
         raise DeclarationError(f"{where}: expected refuse, connection, corrupt or delay: without one nothing happens.")
-    if "refuse" in effects and "connection" in effects:
+    if "refuse" in entry and "connection" in entry:
         raise DeclarationError(f"{where}: `refuse` and `connection` contradict each other: give one of them.")
+    connection = as_choice(entry["connection"], CONNECTIONS, f"{where}.connection") if "connection" in entry else ""
+    if "share" in entry and connection not in ("truncate", "stall"):
+        raise DeclarationError(f"{where}.share: it stands only beside `connection: truncate` or `stall`.")
+    if "seconds" in entry and connection != "stall":
+        raise DeclarationError(f"{where}.seconds: it stands only beside `connection: stall`; `delay` holds all back.")
     return Step(
-        frozenset(actions),
+        _read_actions(entry.get("on"), f"{where}.on"),
         first,
         last,
+        _read_quota(entry["beyond"], f"{where}.beyond") if "beyond" in entry else None,
         as_number(entry.get("rate", 1), f"{where}.rate", 0, 1),
         _read_refuse(entry["refuse"], kinds, f"{where}.refuse") if "refuse" in entry else None,
-        as_choice(entry["connection"], CONNECTIONS, f"{where}.connection") if "connection" in entry else "",
+        connection,
         as_number(entry.get("share", 0.5), f"{where}.share", 0, 1),
-        min(as_seconds(entry.get("seconds", 30), f"{where}.seconds"), MAX_WAIT),
-        entry.get("corrupt") is True,
-        min(as_seconds(entry.get("delay", 0), f"{where}.delay"), MAX_WAIT),
+        _wait(entry.get("seconds", 30), f"{where}.seconds"),
+        corrupt,
+        _wait(entry.get("delay", 0), f"{where}.delay"),
     )
+
+
+def _read_actions(value: Any, where: str) -> frozenset[str]:
+    words = value if isinstance(value, list) else [value]
+    actions: set[str] = set()
+    for word in words:
+        chosen = as_choice(word, {*ACTIONS, *GROUPS}, where)
+        actions |= GROUPS.get(chosen, {chosen})
+    if not actions:
+        raise DeclarationError(f"{where}: found an empty list, expected at least one action.")
+    return frozenset(actions)
 
 
 def _read_nth(value: Any, where: str) -> tuple[int, int | None]:
@@ -255,10 +320,23 @@ def _read_nth(value: Any, where: str) -> tuple[int, int | None]:
     if isinstance(value, list):
         if len(value) != 2:
             raise DeclarationError(f"{where}: found {value!r}, expected a number, or [first, last].")
-        first = as_whole(value[0], where, 1, 1_000_000)
-        return first, as_whole(value[1], where, first, 1_000_000)
-    nth = as_whole(value, where, 1, 1_000_000)
+        first = as_whole(value[0], where, 1, MAX_COUNT)
+        return first, None if value[1] is None else as_whole(value[1], where, first, MAX_COUNT)
+    nth = as_whole(value, f"{where} (or [first, last], where a last of null is for ever)", 1, MAX_COUNT)
     return nth, nth
+
+
+def _read_quota(data: Any, where: str) -> tuple[int, float]:
+    entry = as_map(data, {"requests", "per"}, where)
+    per = as_seconds(entry.get("per"), f"{where}.per")
+    if per <= 0:
+        raise DeclarationError(f"{where}.per: found {entry.get('per')!r}, expected more than no time.")
+    return as_whole(entry.get("requests"), f"{where}.requests", 0, MAX_COUNT), per
+
+
+def _wait(value: Any, where: str) -> float:
+    """Seconds of the machine. Raises DeclarationError for more than anybody waits."""
+    return as_number(as_seconds(value, where), where, 0, MAX_WAIT)
 
 
 def _read_refuse(data: Any, kinds: frozenset[str], where: str) -> Refuse:
@@ -268,17 +346,32 @@ def _read_refuse(data: Any, kinds: frozenset[str], where: str) -> Refuse:
         raise DeclarationError(
             f"{where}.headers: found {headers!r}, expected a map of header names to texts of one line."
         )
+    names = {name.lower(): value for name, value in headers.items()}
+    if framing := sorted(_FRAMING & names.keys()):
+        raise DeclarationError(f"{where}.headers: {framing[0]} says how the answer is framed, which follows from it.")
+    status = as_whole(entry["status"], f"{where}.status", 200, 599) if "status" in entry else None
+    if status in _BODILESS:
+        raise DeclarationError(f"{where}.status: an answer of {status} has no body, and a refusal has one.")
     return Refuse(
         as_choice(entry.get("kind"), kinds, f"{where}.kind"),
-        as_whole(entry["status"], f"{where}.status", 200, 599) if "status" in entry else None,
+        status,
         as_text(entry["code"], f"{where}.code") if "code" in entry else "",
         as_text(entry["type"], f"{where}.type") if "type" in entry else "",
         as_text(entry["message"], f"{where}.message") if "message" in entry else "",
-        entry.get("body"),
+        _json(entry.get("body"), f"{where}.body"),
         as_seconds(entry["retry-after"], f"{where}.retry-after") if "retry-after" in entry else None,
         as_whole(entry["limit"], f"{where}.limit", 1, 1_000_000_000) if "limit" in entry else None,
-        {name.lower(): value for name, value in headers.items()},
+        names,
     )
+
+
+def _json(value: Any, where: str) -> Any:
+    """A value that can be written as JSON. Raises DeclarationError."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise DeclarationError(f"{where}: this cannot be written as JSON ({error}).") from None
+    return value
 
 
 def _is_header(name: Any, value: Any) -> bool:

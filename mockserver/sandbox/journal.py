@@ -22,6 +22,7 @@ MAX_HEADERS = 64
 MAX_MEDIA = 64  # bytes of a picture, sound or film: enough to tell what it is
 MAX_ENTRY = 64 * 1024  # bytes of one entry, above which its headers are cut
 _OFTEN = 63  # how often the journals of all sandboxes are counted: each 64th entry
+_UNMARKED: Any = ("", (), (), (), "", 0.0)
 _PLAIN = 2  # the version of the format that looks for no repetitions: twice as fast
 
 
@@ -33,7 +34,8 @@ class Entry(NamedTuple):
 
     `form` holds name and text of each field, and for a file (name, media type, size). `job` and `state` are the id and
     the canonical state of the job that it was about, at that instant; '' for none. `violations` are (place, field,
-    kind, found, expected). `fault` is how the answer was broken on its way.
+    kind, found, expected). `fault` is how the answer was broken on its way, and `fault_seconds` for how long it was
+    held up.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Entry(NamedTuple):
     scenarios: tuple[str, ...]
     drifts: tuple[str, ...]
     fault: str
+    fault_seconds: float = 0.0
 
 
 class Shelf:
@@ -163,7 +166,8 @@ class Journal:
 
 def _plain(marks: Marks, fault: Fault | None) -> tuple[Any, ...]:
     violations = tuple(tuple(violation) for violation in marks.violations)
-    return marks.refusal, violations, marks.scenarios, marks.drifts, fault.kind if fault else ""
+    kind, seconds = (fault.kind, fault.seconds) if fault else ("", 0.0)
+    return marks.refusal, violations, marks.scenarios, marks.drifts, kind, seconds
 
 
 def _entry(number: int, packed: Any) -> Entry:
@@ -174,7 +178,7 @@ def _entry(number: int, packed: Any) -> Entry:
         id, started, ended, outcome = about
         now = packed[1]
         state = outcome if now >= ended else "queued" if now < started else "running"
-    return Entry._make([*fields, id, state, *(marks or ("", (), (), (), ""))])
+    return Entry._make([*fields, id, state, *(marks or _UNMARKED)])
 
 
 def _cut_form(form: Form) -> Any:

@@ -3,20 +3,22 @@
 Whatever a sandbox does not have of its own (a clock, scenarios, drifts, webhooks) it has from the server.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from mockserver.clock import Clock, ClockMode
+from mockserver.jobs.job import Job
 from mockserver.message import Response
 from mockserver.plans.drift import Drift
 from mockserver.plans.progression import Progression
 from mockserver.plans.scenario import Activation, Scenario
 from mockserver.sandbox.journal import Journal, Shelf
-from mockserver.sandbox.outbox import Outbox
+from mockserver.sandbox.outbox import SERVER_SCOPE, Callback, Outbox, Tell, tell_end
 from mockserver.stores.memory import MemoryStore, Room
 
 MAX_SANDBOXES = 10_000  # the one that was idle longest goes
@@ -37,11 +39,11 @@ def sandbox_id(key: str) -> str:
 class Switches:
     """What is switched on: for a sandbox, or for the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, scope: str = "") -> None:
         self.activations: list[Activation] = []
         self.drifts: dict[str, Drift] = {}
         self.progressions: dict[str, Progression] = {}  # by model; '*' for all
-        self.outbox = Outbox()
+        self.outbox = Outbox(scope)
         self._switched = 0
 
     def switch_on(self, scenario: Scenario, times: int | None = None) -> Activation:
@@ -51,6 +53,14 @@ class Switches:
         self.activations.append(activation)
         self.update()
         return activation
+
+    def clear(self) -> None:
+        """Switch all off."""
+        self.activations.clear()
+        self.drifts.clear()
+        self.progressions.clear()
+        self.outbox.endpoints.clear()
+        self.update()
 
     def update(self) -> None:
         """Called when anything was switched."""
@@ -85,7 +95,7 @@ class Sandbox(Switches):
     """The jobs, clock, scenarios, drifts, journal and seed of one API key."""
 
     def __init__(self, registry: "Sandboxes", key: str) -> None:
-        super().__init__()
+        super().__init__(sandbox_id(key))
         self.registry = registry
         self.key = key
         self.id = sandbox_id(key)
@@ -98,8 +108,9 @@ class Sandbox(Switches):
         self.created = registry.real()
         self.steered = False  # whether requests take the long way
         self.has_plans = False  # whether a job follows a scenario
+        self.telling = False  # whether there are endpoints that are told of the ends of jobs
         self.counts: dict[Any, int] = {}  # of requests, for the steps of scenarios and drifts
-        self.draws = Random(f"{registry.seed}/draws/{key}")
+        self.draws = self._new_draws()
         self._private: Clock | None = None  # of a server that skips: the polls of one key move no other's time
         self.poll_after_ms = 1000
         self.update()
@@ -121,6 +132,49 @@ class Sandbox(Switches):
         moves = self.clock.mode is ClockMode.SKIPPING
         self.steered = moves or self.has_plans or any(s.is_on for s in self.sources)
         self.poll_after_ms = registry.poll_after_ms if registry.poll_after_ms is not None else _poll_after(self.clock)
+        was_telling, self.telling = self.telling, any(s.outbox.endpoints for s in self.sources)
+        if self.telling and not was_telling:
+            self.watch_jobs()
+        elif self.outbox.watches or self.outbox.kept:
+            registry.ring(self)  # the clock may be another one
+
+    # -- webhooks -----------------------------------------------------------------------------------
+
+    @property
+    def secret_seed(self) -> str:
+        """What ids of events and made-up secrets are made of."""
+        return f"{self.registry.seed}/{self.id}" if self.seed is None else str(self.seed)
+
+    def watch(self, provider: str, job: Job, site: str = "", callbacks: tuple[Callback, ...] = ()) -> None:
+        """Tell webhooks of a job when it ends. `site` is the absolute URL that its links hang below."""
+        self.outbox.watch(provider, job, site, callbacks)
+        self.registry.ring(self)
+
+    def watch_jobs(self) -> None:
+        """Tell webhooks of all jobs that have not ended, if there are any."""
+        now = self.now()
+        for account in self.accounts.values() if self.telling else ():
+            for job in account.store:
+                if job.timeline.ended > now:
+                    self.watch(account.provider, job)
+
+    def _job_changed(self, account: "Account", old: Job, new: Job | None) -> None:
+        """A job was replaced, or (None) removed. One that had ended by then is told of still."""
+        outbox = self.outbox
+        if not (self.telling or outbox.watches):
+            return
+        if new is None:
+            key = account.provider, old.id
+            watch = outbox.watches.pop(key, None)
+            if watch is not None and old.timeline.ended <= self.now():
+                tell_end(self, key, watch, old)
+                self.registry.ring(self)
+            return
+        before, after = old.timeline, new.timeline
+        if outbox.changed(account, new):
+            self.registry.ring(self)
+        elif self.telling and (before.ended, before.outcome) != (after.ended, after.outcome):
+            self.watch(account.provider, new)
 
     @property
     def used(self) -> float:
@@ -143,35 +197,44 @@ class Sandbox(Switches):
         seed = f"{registry.seed}/{provider}/{self.key}" if self.seed is None else f"{self.seed}/{provider}"
         store = MemoryStore(registry.room(provider), now=self.now)
         mark = blake2b(self.key.encode(), digest_size=2).hexdigest()
-        return Account(self, provider, self.id, store, Random(seed), b"req_%b" % mark.encode())
+        account = Account(self, provider, self.id, store, Random(seed), b"req_%b" % mark.encode())
+        store.on_change = partial(self._job_changed, account)
+        return account
 
-    def reset(self, *, journal: bool = True, settings: bool = True) -> None:
-        """Begin anew: no jobs, no records, and the generators as at the start; the clock stays what and where it is."""
+    def reset(self, *, journal: bool = True, switches: bool = True) -> None:
+        """Begin anew: no jobs, no records, and the generators as at the start; the clock stays what and where it is.
+
+        `journal` and `switches` are whether these are forgotten too.
+        """
         for provider, account in self.accounts.items():
             account.store.leave()
             self.registry.forget_records(provider, self.id)
         self.accounts.clear()
         self.counts.clear()
-        self.draws = Random(
-            f"{self.registry.seed if self.seed is None else self.seed}/draws/{self.key if self.seed is None else ''}"
-        )
+        self.draws = self._new_draws()
         self.has_plans = False
         self.outbox.forget_events()
         if journal:
             self.journal.clear()
-        if settings:
-            self.activations.clear()
-            self.drifts.clear()
-            self.progressions.clear()
-            self.outbox.endpoints.clear()
+        if switches:
+            self.clear()
         self.update()
+
+    def reseed(self, seed: int | None) -> None:
+        """Begin anew with another seed (None: the server's, mixed with the key)."""
+        self.seed = seed
+        self.reset(switches=False)
+
+    def _new_draws(self) -> Random:
+        seed = f"{self.registry.seed}/draws/{self.key}" if self.seed is None else f"{self.seed}/draws"
+        return Random(seed)
 
 
 class ServerSwitches(Switches):
     """What is switched on for all sandboxes."""
 
     def __init__(self, registry: "Sandboxes") -> None:
-        super().__init__()
+        super().__init__(SERVER_SCOPE)
         self._registry = registry
 
     def update(self) -> None:
@@ -193,6 +256,7 @@ class Sandboxes:
         idle_seconds: float = IDLE_SECONDS,
         poll_after_ms: int | None = None,
         magic: bool = True,
+        webhook_hosts: frozenset[str] = frozenset(),
         load_scenarios: Callable[[], Mapping[str, Scenario]] = dict,
         load_drifts: Callable[[], Mapping[str, Drift]] = dict,
     ) -> None:
@@ -214,12 +278,18 @@ class Sandboxes:
         self._on_full = on_full
         self._idle_seconds = idle_seconds
         self._rooms: dict[str, Room] = {}
-        self._forgetters: dict[str, Callable[[str], None]] = {}
+        self._records: dict[str, KeepsRecords] = {}
+        self.tellers: dict[str, Tell] = {}  # by provider: what makes the event of a job's end
+        self.ring: Callable[[Sandbox], None] = _nobody_listens  # called when something falls due at another time
+        self.created = self.real()
+        self.own_scenarios: dict[str, Scenario] = {}
+        self.webhook_hosts = webhook_hosts
+        self.pending: dict[str, Callable[[Sandbox], None]] = {}  # imported states, by the id of a sandbox to come
 
     @cached_property
     def scenarios(self) -> Mapping[str, Scenario]:
-        """All scenarios that are known, by name."""
-        return self._load_scenarios()
+        """All scenarios that are known, by name; those that were defined while the server ran come first."""
+        return ChainMap(self.own_scenarios, dict(self._load_scenarios()))
 
     @cached_property
     def known_drifts(self) -> Mapping[str, Drift]:
@@ -234,6 +304,8 @@ class Sandboxes:
             if len(self.by_key) >= MAX_SANDBOXES:
                 self.drop(min(self.by_key.values(), key=lambda sandbox: sandbox.used))
             found = self.by_key[key] = Sandbox(self, key)
+            if fill := self.pending.pop(found.id, None):
+                fill(found)
         return found
 
     def find(self, id: str) -> Sandbox | None:
@@ -258,10 +330,12 @@ class Sandboxes:
         self.by_key.pop(sandbox.key, None)
 
     def reset(self) -> None:
-        """Forget all sandboxes and all that was switched on; the clock stays where it is."""
+        """Forget all sandboxes and all that was switched on; the clock stays what and where it is."""
         for sandbox in self:
             self.drop(sandbox)
-        self.server = ServerSwitches(self)
+        self.pending.clear()
+        self.own_scenarios.clear()
+        self.server.clear()
 
     def room(self, provider: str) -> Room:
         """What the stores of one provider share."""
@@ -272,14 +346,36 @@ class Sandboxes:
             found = self._rooms[provider] = Room(self._max_jobs, said)
         return found
 
-    def keep_records(self, provider: str, forget: Callable[[str], None]) -> None:
-        """Tell how the records of an owner at a provider are forgotten."""
-        self._forgetters[provider] = forget
+    def keep_records(self, provider: str, records: "KeepsRecords") -> None:
+        """Tell who keeps the records of plain collections at a provider."""
+        self._records[provider] = records
 
     def forget_records(self, provider: str, owner: str) -> None:
         """Forget the records of an owner at a provider."""
-        if forget := self._forgetters.get(provider):
-            forget(owner)
+        if records := self._records.get(provider):
+            records.forget(owner)
+
+    def export_records(self, provider: str, owner: str) -> list[Any]:
+        """The records of an owner at a provider, as plain data."""
+        records = self._records.get(provider)
+        return records.exported(owner) if records else []
+
+    def import_records(self, provider: str, owner: str, data: list[Any], where: str) -> None:
+        """Keep exported records again. Raises DeclarationError."""
+        if records := self._records.get(provider):
+            records.take_in(owner, data, where)
+
+
+def _nobody_listens(sandbox: Sandbox) -> None:
+    pass
+
+
+class KeepsRecords(Protocol):
+    """What keeps the records of plain collections, by owner."""
+
+    def forget(self, owner: str) -> None: ...
+    def exported(self, owner: str) -> list[Any]: ...
+    def take_in(self, owner: str, data: list[Any], where: str) -> None: ...
 
 
 FROZEN_POLL_MS = 100  # time moves on request alone, so there is nothing to wait for but that

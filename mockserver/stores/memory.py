@@ -50,6 +50,7 @@ class MemoryStore:
         self._jobs: dict[str, Job] = {}
         self._lists: dict[tuple[str, str], list[Job]] = {}
         self._ends: list[tuple[float, str]] = []  # a heap, made when room is first needed; may name removed jobs
+        self.on_change: Callable[[Job, Job | None], None] | None = None  # told of each job that is replaced or removed
 
     def add(self, job: Job, now: float) -> None:
         room = self._room
@@ -72,11 +73,14 @@ class MemoryStore:
         return self._jobs.get(id)
 
     def replace(self, job: Job) -> None:
+        old = self._jobs[job.id]
         self._jobs[job.id] = job
         jobs = self._lists[job.owner, job.kind]
         jobs[bisect_left(jobs, _order(job), key=_order)] = job
         if self._ends:
             heappush(self._ends, (job.timeline.ended, job.id))
+        if self.on_change:
+            self.on_change(old, job)
 
     def remove(self, id: str) -> None:
         job = self._jobs.pop(id)
@@ -86,6 +90,8 @@ class MemoryStore:
         del jobs[bisect_left(jobs, _order(job), key=_order)]
         if not jobs:
             del self._lists[key]
+        if self.on_change:
+            self.on_change(job, None)
 
     def count(self, owner: str, kind: str) -> int:
         return len(self._lists.get((owner, kind), ()))

@@ -6,23 +6,34 @@ routing and middleware: that alone would cost more than all that the engine does
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse
+from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mockserver.engine.engine import Engine
+from mockserver.engine.results import ASSETS
 from mockserver.form import FormError, FormPart, MultipartReader
 from mockserver.message import Request, Response
-from mockserver.sandbox.sandbox import Sandboxes
+from mockserver.provider import Provider
+from mockserver.sandbox.sandbox import Sandbox, Sandboxes
+from mockserver.web.courier import Courier
 from mockserver.web.deadlines import Deadlines
 from mockserver.web.faults import break_off
 
+if TYPE_CHECKING:
+    from mockserver.web.access import ControlAccess
+    from mockserver.web.control import ControlEndpoint
+
 Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
+CONTROL = "/__mockserver/"  # no contract owns a path that begins so
 _MULTIPART = b"multipart/form-data"
 WHOLE_BODY = "mockserver.body"  # set by web/protocol.py: the body, where all of it had come before the request began
 WRITE = "mockserver.write"  # set by web/protocol.py: what writes a whole response at once, if it can
@@ -46,9 +57,19 @@ class App(Starlette):
     """Engines below their prefixes. With the prefix '' an engine has all paths."""
 
     def __init__(
-        self, engines: Mapping[str, Engine], sandboxes: Sandboxes, *, public_url: str = "", limits: Limits | None = None
+        self,
+        engines: Mapping[str, Engine],
+        sandboxes: Sandboxes,
+        *,
+        public_url: str = "",
+        limits: Limits | None = None,
+        access: "ControlAccess | None" = None,
     ) -> None:
-        super().__init__(routes=[Route("/", self._index)], exception_handlers={404: self._unknown})
+        """`access` is who may call the control API; None: there is none."""
+        super().__init__(routes=[Route("/", self._index)], exception_handlers={404: self._unknown}, lifespan=App._lifespan)
+        self.courier = Courier(sandboxes)
+        self._access = access
+        self._endpoint: ControlEndpoint | None = None
         self.sandboxes = sandboxes
         self._engines = dict(engines)
         self._root = self._engines.pop("", None)
@@ -56,6 +77,11 @@ class App(Starlette):
         self.limits = limits or Limits()
         self._sites: dict[tuple[bytes | None, str], str] = {}
         self._deadlines = Deadlines(self.limits.body_seconds)
+
+    def providers(self) -> Mapping[str, Provider]:
+        """The providers that are served, by name."""
+        engines = [*self._engines.values(), *([self._root] if self._root is not None else ())]
+        return {engine.provider.name: engine.provider for engine in engines}
 
     def engine(self, prefix: str) -> Engine:
         """The engine below a prefix ('' for the root)."""
@@ -71,6 +97,9 @@ class App(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         way = self._engine_for(scope) if scope["type"] == "http" else None
         if way is None:
+            if self._access is not None and scope["type"] == "http" and scope["path"].startswith(CONTROL):
+                answer = await self._control(StarletteRequest(scope, receive))
+                return await answer(scope, receive, send)
             return await super().__call__(scope, receive, send)
         engine, prefix, path = way
         raw_headers = scope["headers"]
@@ -93,7 +122,7 @@ class App(Starlette):
             site = self._site(scope, headers.get(b"host"), prefix)
             response = engine.handle(Request(scope["method"], path, query, headers, body, form, site))
         if response.fault is not None:
-            return await break_off(response, scope, send)
+            return await break_off(response, scope, receive, send)
         write = scope.get(WRITE)
         if write is not None and write(send, scope["method"], response):
             return
@@ -105,6 +134,8 @@ class App(Starlette):
         """The engine that a path belongs to, its prefix, and the percent-encoded path below it."""
         raw = scope.get("raw_path")
         path = raw.decode("ascii", "replace") if raw else scope["path"]
+        if path.startswith(CONTROL) and not path.startswith(ASSETS):
+            return None
         if self._root is not None:
             return self._root, "", path
         end = path.find("/", 1)
@@ -170,11 +201,34 @@ class App(Starlette):
         finally:
             self._deadlines.stop(task)
 
+    async def _control(self, request: StarletteRequest) -> StarletteResponse:
+        """The control API, made when it is first called: most runs never do."""
+        if self._endpoint is None:
+            from mockserver.web.control import ControlEndpoint
+
+            assert self._access is not None
+            self._endpoint = ControlEndpoint(
+                self.sandboxes, self.providers, self.settle, self._access, self.limits.body_bytes
+            )
+        return await self._endpoint(request)
+
+    async def settle(self, sandboxes: list[Sandbox]) -> None:
+        """Deliver to webhooks what fell due in some sandboxes; returns when that is done."""
+        await self.courier.settle_all(sandboxes)
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        """The courier begins when there is something to send; at the end it lets go of what it began."""
+        yield
+        await self.courier.stop()
+
     async def _index(self, request: StarletteRequest) -> JSONResponse:
         """What is served here, for people and programs that look at the bare address."""
         return JSONResponse({"mockserver": sorted(self._engines), "hint": "append one of these names to the address"})
 
     async def _unknown(self, request: StarletteRequest, error: Exception) -> JSONResponse:
+        if request.url.path.startswith(CONTROL):
+            return JSONResponse({"error": {"message": "The control API is off (--no-control)."}}, status_code=404)
         names = ", ".join(f"/{name}" for name in sorted(self._engines))
         message = f"No provider is served at {request.url.path[:200]}. Paths begin with one of: {names}."
         return JSONResponse({"error": {"message": message}}, status_code=404)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from mockserver.clock import Clock, ClockMode
 from mockserver.engine.engine import Engine
 from mockserver.engine.security import KeyPolicy
 from mockserver.errors import StartError
-from mockserver.loading.plans import load_drifts, load_scenarios
 from mockserver.loading.providers import bundled
 from mockserver.message import Request
 from mockserver.plans.reading import known
@@ -22,6 +22,7 @@ from mockserver.provider import Provider
 from mockserver.realtime import real_clock
 from mockserver.sandbox.sandbox import Sandboxes
 from mockserver.stores.memory import DEFAULT_MAX_JOBS
+from mockserver.web.access import ControlAccess
 from mockserver.web.app import App, Limits
 
 
@@ -30,7 +31,8 @@ class Settings:
     """What a user can set for a run. `api_keys` empty: any well-formed key; `poll_after_ms` None: from the speed;
     `lenient`: ids that nobody created stand for finished jobs, and keys may hold spaces. `clock` None: real or scaled,
     by the speed. `scenario` and `drifts` are on for all sandboxes from the start, by name. `magic`: prompts and models
-    may name scenarios.
+    may name scenarios. `control_token` '': the control API needs none; `allowed_hosts` are further names under which it
+    may be called.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +51,10 @@ class Settings:
     drifts: tuple[str, ...] = ()
     drift_files: tuple[str, ...] = ()
     magic: bool = True
+    control: bool = True
+    control_token: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -82,11 +88,18 @@ def build_app(providers: dict[str, Provider], settings: Settings, clock: Clock |
         )
         for prefix, provider in providers.items()
     }
-    return App(engines, sandboxes, public_url=settings.public_url, limits=settings.limits)
+    access = ControlAccess(settings.control_token, frozenset(settings.allowed_hosts)) if settings.control else None
+    return App(engines, sandboxes, public_url=settings.public_url, limits=settings.limits, access=access)
 
 
 def build_sandboxes(settings: Settings, clock: Clock | None = None) -> Sandboxes:
     """The sandboxes of a server, with what is switched on from the start. Raises DeclarationError for unknown names."""
+
+    def plans() -> Any:  # read when first asked for: most runs never do
+        from mockserver.loading import plans
+
+        return plans
+
     sandboxes = Sandboxes(
         clock or real_clock(settings.speed, settings.clock),
         seed=settings.seed,
@@ -94,9 +107,14 @@ def build_sandboxes(settings: Settings, clock: Clock | None = None) -> Sandboxes
         on_full=partial(report_full, settings.max_jobs),
         poll_after_ms=settings.poll_after_ms,
         magic=settings.magic,
-        load_scenarios=lambda: load_scenarios(settings.scenario_files),
-        load_drifts=lambda: load_drifts(settings.drift_files),
+        webhook_hosts=frozenset(settings.webhook_hosts),
+        load_scenarios=lambda: plans().load_scenarios(settings.scenario_files),
+        load_drifts=lambda: plans().load_drifts(settings.drift_files),
     )
+    if settings.scenario_files:  # what is wrong with a file is said at the start
+        assert sandboxes.scenarios is not None
+    if settings.drift_files:
+        assert sandboxes.known_drifts is not None
     if settings.scenario:
         sandboxes.server.switch_on(known(sandboxes.scenarios, settings.scenario, "--scenario"))
     for name in settings.drifts:

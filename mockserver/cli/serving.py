@@ -1,53 +1,20 @@
-"""The command line: `mockserver serve` and `mockserver inspect`."""
+"""`mockserver serve`."""
 
-import json
-import re
-import sys
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mockserver import __version__
-from mockserver.errors import MockserverError
+from mockserver.cli.terminal import say, with_clear_errors
 
 if TYPE_CHECKING:
     from mockserver.provider import Provider
 
-HELP = {"help_option_names": ["-h", "--help"]}
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
-_STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def _say(line: str, *, err: bool = False) -> None:
-    """Print words that come from files: with signs for what would steer the terminal, or has no encoding."""
-    click.echo(_STEERING.sub(lambda found: ascii(found[0])[1:-1], line), err=err)
-
-
-def _with_clear_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """What the user can mend is one message and an exit code, never a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except MockserverError as error:
-            _say(f"mockserver: {error}", err=True)
-            sys.exit(error.exit_code)
-
-    return wrapped
-
-
-@click.group(context_settings=HELP)
-@click.version_option(__version__, prog_name="mockserver")
-def main() -> None:
-    """Fake asynchronous generation APIs, simulated from their OpenAPI documents."""
-
-
-@main.command()
+@click.command()
 @click.argument("spec", nargs=-1)
 @click.option(
     "-p", "--port", default=4747, show_default=True, envvar="PORT", help="Port to listen on; 0 picks a free one."
@@ -76,7 +43,21 @@ def main() -> None:
 @click.option("--reload", is_flag=True, help="Take up changes of the document and its overlays; jobs are kept.")
 @click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
 @click.option("--lenient", is_flag=True, help="Let any id stand for a finished job, whatever was deleted before.")
-@_with_clear_errors
+@click.option("--clock", type=click.Choice(["real", "scaled", "frozen", "skipping"]),
+              help="How time passes: as it does, --speed times as fast, on request alone, or with each poll.")  # fmt: skip
+@click.option("--scenario", default="", metavar="NAME", help="What happens to all jobs and requests from the start.")
+@click.option("--scenarios", "scenario_files", multiple=True, metavar="FILE", help="Read scenarios of your own.")
+@click.option("--drift", "drifts", multiple=True, metavar="NAME", help="Break the contract in this way (repeatable).")
+@click.option("--drifts", "drift_files", multiple=True, metavar="FILE", help="Read drifts of your own (repeatable).")
+@click.option("--no-magic", is_flag=True, help="Do not look for scenario:NAME in prompts and models.")
+@click.option("--no-control", is_flag=True, help="Serve no control API.")
+@click.option("--control-token", default="", envvar="MOCKSERVER_CONTROL_TOKEN", metavar="TOKEN",
+              help="Ask for this token at the control API [beyond this machine: one that is printed].")  # fmt: skip
+@click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME",
+              help="A further name under which the control API may be called (repeatable).")  # fmt: skip
+@click.option("--webhook-host", "webhook_hosts", multiple=True, metavar="NAME",
+              help="Let webhooks be sent to this host, besides this machine (repeatable).")  # fmt: skip
+@with_clear_errors
 def serve(
     spec: tuple[str, ...],
     port: int,
@@ -91,14 +72,25 @@ def serve(
     max_jobs: int,
     reload: bool,
     lenient: bool,
+    clock: str | None,
+    scenario: str,
+    scenario_files: tuple[str, ...],
+    drifts: tuple[str, ...],
+    drift_files: tuple[str, ...],
+    no_magic: bool,
+    no_control: bool,
+    control_token: str,
+    allowed_hosts: tuple[str, ...],
+    webhook_hosts: tuple[str, ...],
 ) -> None:
     """Serve all bundled providers, each below its own prefix, or one SPEC at the root.
 
     SPEC is a bundled provider's name, a folder with openapi.yaml (and overlay.yaml), or an OpenAPI file.
     Several are served below their names.
     """
+    from mockserver.clock import ClockMode
     from mockserver.loading.providers import bundled_names, load
-    from mockserver.realtime import fresh_seed
+    from mockserver.realtime import fresh_seed, fresh_token
     from mockserver.web.background import Background
     from mockserver.web.server import Settings, build_app, open_socket, renew, while_starting
     from mockserver.web.server import serve as run
@@ -120,27 +112,60 @@ def serve(
         raise click.UsageError("--no-auth and --api-key contradict each other: give one of them.")
     if public_url and not public_url.startswith(("http://", "https://")):
         raise click.UsageError(f"--public-url is {public_url!r}; result links need one that begins with http(s)://.")
+    if speed != 1 and clock not in (None, "scaled"):
+        raise click.UsageError(f"--speed {speed:g} and --clock {clock} contradict each other: give one of them.")
+    is_local = host in LOCAL
+    if not is_local and not no_control and not control_token:
+        control_token = fresh_token()
+        click.echo(f"The control API asks for this token (--control-token): {control_token}", err=True)
     given_seed = seed
     seed = fresh_seed() if given_seed is None else given_seed
-    settings = Settings(host, port, speed, seed, api_keys, not no_auth, poll_after_ms, public_url, max_jobs, lenient)
-    sock = open_socket(host, port)
+    settings = Settings(
+        host=host,
+        port=port,
+        speed=speed,
+        seed=seed,
+        api_keys=api_keys,
+        auth=not no_auth,
+        poll_after_ms=poll_after_ms,
+        public_url=public_url,
+        max_jobs=max_jobs,
+        lenient=lenient,
+        clock=ClockMode(clock) if clock else None,
+        scenario=scenario,
+        scenario_files=scenario_files,
+        drifts=drifts,
+        drift_files=drift_files,
+        magic=not no_magic,
+        control=not no_control,
+        control_token=control_token,
+        allowed_hosts=allowed_hosts,
+        webhook_hosts=webhook_hosts,
+    )
     app = build_app(providers, settings)
+    sock = open_socket(host, port)
     background = Background(
         dict(zip(prefixes, loaded, strict=True)),
-        complain=partial(_say, err=True),
-        tell=_say,
+        complain=partial(say, err=True),
+        tell=say,
         take_up=(lambda prefix, provider: renew(app, prefix, provider, settings)) if reload else None,
         specs={prefix: (name, overlays) for prefix, name in zip(prefixes, names, strict=True)},
     )
 
     def ready() -> None:
         _announce(providers, _address(host, sock.getsockname()[1]))
-        pace = "" if speed == 1 else f", {speed:g} virtual seconds a second"
+        pace = (
+            f", clock {clock}"
+            if clock in ("frozen", "skipping")
+            else ""
+            if speed == 1
+            else f", {speed:g} virtual seconds a second"
+        )
         repeat = "" if given_seed is not None else " (--seed repeats this run)"
         links = f"; result links begin with {public_url}" if public_url else ""
         mode = "lenient: any id stands for a finished job" if lenient else "strict: only created ids are known"
         click.echo(f"seed {seed}{repeat}{pace}{links}; {mode}{'' if lenient else ' (--lenient: any)'}; Ctrl-C stops")
-        if host not in ("127.0.0.1", "localhost", "::1"):
+        if not is_local:
             click.echo(f"Listening on {host}: others on the network can reach this server.", err=True)
         background.start()
 
@@ -160,44 +185,9 @@ def _announce(providers: "dict[str, Provider]", address: str) -> None:
         rows.append((provider.name, base, first))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, base, create_name in rows:
-        _say(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
+        say(f"{name:<{widths[0]}}  {base:<{widths[1]}}  {create_name}")
 
 
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
-
-
-@main.command()
-@click.argument("spec")
-@click.option("--apply", "overlays", multiple=True, metavar="FILE", help="Apply an OpenAPI Overlay first (repeatable).")
-@click.option("--overlay", "out", metavar="OUT", help="Write what is concluded as an overlay to edit; - prints it.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@_with_clear_errors
-def inspect(spec: str, overlays: tuple[str, ...], out: str | None, as_json: bool) -> None:
-    """Print what is concluded about the jobs of SPEC, from what, how sure that is, and what would decide otherwise.
-
-    What is uncertain is marked with ?.
-    """
-    from mockserver import inspection
-    from mockserver.loading.files import write_new
-    from mockserver.loading.providers import load
-
-    if out is not None and as_json:
-        raise click.UsageError("--overlay and --json contradict each other: give one of them.")
-    loaded = load(spec, overlays, needs_job=False)
-    contract = loaded.provider.contract
-    if out == "-":
-        _say(inspection.as_overlay(contract).rstrip("\n"))
-    elif out is not None:
-        write_new(out, inspection.as_overlay(contract))
-        _say(f"wrote {out}: edit it, then serve with --overlay {out}")
-    elif as_json:
-        click.echo(json.dumps(inspection.as_data(contract), indent=2))
-    else:
-        for line in inspection.as_lines(contract):
-            _say(line)
-    for problem in loaded.problems or ():
-        _say(f"mockserver: {contract.document.origin}: {problem.text}", err=True)
-    if not contract.resources:
-        sys.exit(2)
