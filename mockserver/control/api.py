@@ -12,7 +12,6 @@ from mockserver.control.forcing import force
 from mockserver.control.state import export_state, import_state
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.routing import Router
-from mockserver.engine.security import mask
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.errors import DeclarationError
 from mockserver.instants import read_duration, read_instant, write_instant
@@ -27,6 +26,7 @@ from mockserver.plans.scenario import Activation, read_scenario
 from mockserver.provider import Provider
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry
+from mockserver.sandbox.masking import mask
 from mockserver.sandbox.outbox import read_endpoint
 from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches

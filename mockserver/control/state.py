@@ -17,6 +17,7 @@ from mockserver.jobs.lifecycle import State
 from mockserver.jobs.timeline import Timeline
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole, known
+from mockserver.plans.scenario import MAX_SLOTS
 from mockserver.provider import Provider
 from mockserver.sandbox.sandbox import Account, Sandbox, Sandboxes
 
@@ -85,7 +86,7 @@ def _account_out(account: Account, registry: Sandboxes) -> dict[str, Any]:
         "requests": account.requests,
         "jobs": [_job_out(job) for job in account.store],
         "held": {
-            id: {"every": held.every, "left": held.left, "drawn": _timeline_out(held.drawn)}
+            id: {"every": held.every, "left": held.left, "drawn": _timeline_out(held.drawn), "slots": held.slots}
             for id, held in account.held.items()
         },
         "records": registry.export_records(account.provider, account.owner),
@@ -177,10 +178,11 @@ def _account_in(data: Any, account: Account, registry: Sandboxes, provider: Prov
     held = entry.get("held", {})
     for id, each in held.items() if isinstance(held, dict) else ():
         at = f"{where}.held.{id[:60]}"
-        parts = as_map(each, {"every", "left", "drawn"}, at)
+        parts = as_map(each, {"every", "left", "drawn", "slots"}, at)
         every = as_whole(parts.get("every"), f"{at}.every", 1, 1_000_000)
         left = as_whole(parts.get("left"), f"{at}.left", 0, 1_000_000)
-        account.held[id] = Held(every, left, _timeline_in(parts.get("drawn"), f"{at}.drawn"))
+        slots = as_whole(parts.get("slots", 0), f"{at}.slots", 0, MAX_SLOTS)
+        account.held[id] = Held(every, left, _timeline_in(parts.get("drawn"), f"{at}.drawn"), slots)
     registry.import_records(account.provider, account.owner, _list(entry, "records", where), f"{where}.records")
 
 

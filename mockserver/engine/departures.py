@@ -151,6 +151,8 @@ def _change_place(draft: Draft, place: Place, options: Options, is_time: bool) -
     """What can be done to a field of any object."""
     operation, wanted = options["operation"], options["value"]
     holder, name = place
+    if name not in holder and operation != "set":  # another drift, or another role, had it
+        return False
     value = holder.get(name)
     if operation == "remove":
         del holder[name]
@@ -199,7 +201,7 @@ def _rename(holder: dict[str, Any], name: str, names: tuple[str, ...]) -> bool:
 def _move(job: dict[str, Any], place: Place, target: tuple[str, ...]) -> bool:
     """The link of a field, or else its whole value, at another place of the job."""
     holder, name = place
-    value = holder[name]
+    value = holder.get(name)
     if value is None:
         return False
     where = job
@@ -362,7 +364,7 @@ def _text(draft: Draft, options: Options, when: When, number: int) -> bool:
     if text is SAME:
         return False
     body = (text if isinstance(text, str) else orjson.dumps(text).decode()).encode()
-    changed = draft.set_header(b"content-type", options["type"].encode()) | (body != draft.bytes)
+    changed = draft.set_header(b"content-type", options["type"].encode()) | (body != draft.content)
     draft.body, draft.value, draft.is_written = body, NO_JSON, False
     draft.jobs, draft.items = [], None
     return changed
@@ -392,7 +394,7 @@ def _headers(draft: Draft, options: Options, when: When, number: int) -> bool:
 
 def _share(draft: Draft, options: Options, when: When, number: int) -> bool:
     """Only the first part of the body, with a length that matches it."""
-    body = draft.bytes
+    body = draft.content
     cut = body[: int(len(body) * options["share"])]
     if len(cut) == len(body) or draft.status in NO_BODY:
         return False

@@ -67,13 +67,13 @@ class Draft:
         return {**(self.resource.words if self.resource else {}), **own}
 
     @property
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """The body as it is now."""
         return orjson.dumps(self.value) if self.is_written else self.body
 
     def response(self, first: Response) -> Response:
         """The response as it is now; of the first one only what happens to it on its way is kept."""
-        body = b"" if self.status in NO_BODY else self.bytes
+        body = b"" if self.status in NO_BODY else self.content
         framing = (b"content-length", b"content-type") if self.status in NO_BODY else (b"content-length",)
         headers = [header for header in self.headers if header[0] not in framing]
         if self.status not in NO_BODY:

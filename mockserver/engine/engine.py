@@ -97,6 +97,7 @@ class Engine:
         )
         made._context.records = self._context.records
         made._context.start = self._context.start
+        made._context.site = self._context.site
         self._sandboxes.keep_records(provider.name, self._context.records)
         return made
 

@@ -24,7 +24,7 @@ class Values:
         if name == "body":
             return draft.value if draft.value is not NO_JSON else SAME
         if name == "json":
-            return draft.bytes.decode() if draft.value is not NO_JSON else SAME
+            return draft.content.decode() if draft.value is not NO_JSON else SAME
         if name == "job":
             return draft.jobs[0].fields if len(draft.jobs) == 1 and not is_list(draft) else SAME
         if name == "items":

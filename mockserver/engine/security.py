@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from mockserver.engine.refusal import Refusal
 from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation
+from mockserver.sandbox.masking import mask
 
 MAX_REMEMBERED = 4096  # header values whose reading is kept
 MAX_KEY = 4096  # characters
@@ -104,11 +105,6 @@ def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy)
         raise Refusal("unauthenticated", f"No usable API key was sent. Expected {wanted}.", headers=challenge)
 
     return authorize
-
-
-def mask(key: str) -> str:
-    """A key as it may be shown: its first and last characters, or only stars if it is short."""
-    return f"{key[:3]}***{key[-2:]}" if len(key) > 12 else "***"
 
 
 def _reader(scheme: Mapping[str, Any]) -> tuple[Reader, str]:

@@ -114,7 +114,11 @@ class _KindOfJob:
         return Event(id, type, orjson.dumps(body))
 
     def _plainest(self, told: Told) -> Any:
-        return {"type": told.type, "timestamp": rfc3339(told.scene.now), "data": self._job(told.scene)}
+        body = {"type": told.type, "timestamp": rfc3339(told.scene.now), "data": self._job(told.scene)}
+        view = self._retrieve.view
+        if view is None or "id" not in view.fields:  # else nobody could tell which job it is
+            body["id"] = told.scene.job.id
+        return body
 
     def _declared(self, told: Told) -> Any:
         scene, text = told.scene, orjson.dumps(self._resource.event_body).decode()
@@ -185,8 +189,13 @@ class _KindOfJob:
                     if makes is None or not (is_named or has_job):
                         continue
                     for end in [state] if state else [s for s in State if s in TERMINAL]:
-                        if end in TERMINAL and (state or end not in found):
+                        word = plain(str(self._resource.words.get(end)))
+                        if end in TERMINAL and (end not in found or (state and plain(type).endswith(word))):
                             found[end] = type, makes
+        for end, word in self._resource.words.items():  # an end that is called like another is told as that one
+            same = (found[s] for s, w in self._resource.words.items() if w == word and s in found)
+            if end in TERMINAL and end not in found and (known := next(same, None)):
+                found[end] = known
         return found
 
     def _of_callback(self, key: str) -> Making | None:

@@ -11,7 +11,7 @@ from mockserver.jobs.lifecycle import State
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole
 from mockserver.plans.scenario import ACTIONS, GROUPS, NAME
 
-CODE = r"D\d{2,3}"
+CODE = r"D\d{3}"  # of one length, so that they sort
 ERRORS = "errors"  # refusals, whatever the operation
 DRIFT_ACTIONS = frozenset({*ACTIONS, "", ERRORS})
 ANY = "any"
@@ -102,7 +102,7 @@ def _read_drift(name: str, data: Any, where: str) -> Drift:
     entry = as_map(data, {"code", "summary", "source", "on", "when", "change"}, where)
     code = as_text(entry.get("code"), f"{where}.code")
     if not re.fullmatch(CODE, code):
-        raise DeclarationError(f"{where}.code: found {code!r}, expected D and two or three digits, such as D07.")
+        raise DeclarationError(f"{where}.code: found {code!r}, expected D and three digits, such as D007.")
     summary = as_text(entry.get("summary"), f"{where}.summary", 200)
     if "\n" in summary:
         raise DeclarationError(f"{where}.summary: expected one line.")

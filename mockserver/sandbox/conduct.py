@@ -217,7 +217,7 @@ class Client:
         """Whether a create was sent again though its client could not know that the first had made no job."""
         if not (makes(later) or _may_have_made(later)):
             return False
-        gave_up = earlier.fault == "delay" and later.real - earlier.real < earlier.fault_seconds
+        gave_up = later.real - earlier.real < earlier.delay
         if makes(earlier) and (earlier.fault in CUT or earlier.drifts or gave_up):
             touched = self.lives[earlier.job].touched
             return touched is None or touched > later.real

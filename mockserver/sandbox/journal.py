@@ -34,8 +34,8 @@ class Entry(NamedTuple):
 
     `form` holds name and text of each field, and for a file (name, media type, size). `job` and `state` are the id and
     the canonical state of the job that it was about, at that instant; '' for none. `violations` are (place, field,
-    kind, found, expected). `fault` is how the answer was broken on its way, and `fault_seconds` for how long it was
-    held up.
+    kind, found, expected). `fault` is how the answer was broken on its way, and `delay` for how many seconds of the
+    machine it was held back.
     """
 
     number: int
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
     scenarios: tuple[str, ...]
     drifts: tuple[str, ...]
     fault: str
-    fault_seconds: float = 0.0
+    delay: float = 0.0
 
 
 class Shelf:
@@ -166,8 +166,8 @@ class Journal:
 
 def _plain(marks: Marks, fault: Fault | None) -> tuple[Any, ...]:
     violations = tuple(tuple(violation) for violation in marks.violations)
-    kind, seconds = (fault.kind, fault.seconds) if fault else ("", 0.0)
-    return marks.refusal, violations, marks.scenarios, marks.drifts, kind, seconds
+    kind, delay = (fault.kind, fault.delay) if fault else ("", 0.0)
+    return marks.refusal, violations, marks.scenarios, marks.drifts, kind, delay
 
 
 def _entry(number: int, packed: Any) -> Entry:

@@ -6,7 +6,7 @@ same secret looks the same each time: its first and last characters.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 MOST_LEVELS = 100  # of a JSON value; what is nested deeper is shown as text
 SECRET = "***"  # a secret that is too short to show any of it
 _HEAD = 8  # characters by which a key is found inside a text; a shorter one is masked as a word of its own
+_FEW = 100  # keys
 _WORD = re.compile(r"[\w-]+")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 _NAMES = {
@@ -40,7 +41,9 @@ _USERINFO = re.compile(r"(://[^/\s:@\"']{1,128}:)([^/\s@\"']{1,256})(?=@)")
 _IN_JSON = re.compile(r'(?<!\\)("([^"\\]{1,64})"\s*:\s*")((?:[^"\\]|\\.)+)', re.S)
 _IN_QUOTED_JSON = re.compile(r'(\\+"([^"\\]{1,64})\\+"\s*:\s*\\+")([^"\\]+)')
 _PAIR = re.compile(r"(?<![\w.~%-])(([\w.~%-]{1,64})=)([^&#\s\"'<>;,]+)")
-_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|\\.|.", re.S)
+_ESCAPES = {"%": r"%[0-9A-Fa-f]{2}", "\\": r"\\u00[0-9A-Fa-f]{2}|\\."}  # in URLs, and in strings of JSON
+_ESCAPED = {mark: re.compile(escape, re.S) for mark, escape in _ESCAPES.items()}
+_SIGNS = {mark: re.compile(f"{escape}|.", re.S) for mark, escape in _ESCAPES.items()}
 
 
 def mask(key: str) -> str:
@@ -82,6 +85,7 @@ class Masking:
 
     def text(self, text: str) -> str:
         """A text without secrets; JSON, forms and URLs in it are looked into, also where they are cut off."""
+        text = self.known(text)
         if '":' in text or '" :' in text:
             text = _IN_JSON.sub(self._under_name, text)
             text = _IN_QUOTED_JSON.sub(self._under_name, text)
@@ -127,7 +131,10 @@ class Masking:
         if isinstance(value, str):
             return self.field(name, value)
         if isinstance(value, dict):
-            return {self.text(key): self.value(inner, key, level + 1) for key, inner in value.items()}
+            whole = self.names(name)
+            return {
+                self.text(key): self.value(inner, name if whole else key, level + 1) for key, inner in value.items()
+            }
         if isinstance(value, list):
             return [self.value(inner, name, level + 1) for inner in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -149,19 +156,31 @@ class Masking:
         return text
 
     def _without_long(self, text: str) -> str:
+        """A text without keys as they are, then without those that are encoded."""
         for _ in range(4):  # what is left and right of a key could make one
-            encoded = "%" in text or "\\" in text
-            signs = _ENCODED.findall(text) if encoded else text
-            plain = "".join(_decoded(sign) for sign in signs) if encoded else text
-            spans = list(self._spans(plain))
-            if not spans:
-                return text
-            pieces, at = [], 0
-            for start, end, shown in spans:
-                pieces += [*signs[at:start], shown]
-                at = end
-            text = "".join([*pieces, *signs[at:]])
+            before = text
+            text = self._replaced(text, text, text)
+            for mark in _ESCAPES:
+                if mark in text:
+                    plain = _ESCAPED[mark].sub(lambda m: _decoded(m[0]), text)
+                    text = self._replaced(text, _SIGNS[mark].findall(text), plain) if self._may_hold(plain) else text
+            if text == before:
+                break
         return text
+
+    def _replaced(self, text: str, signs: Sequence[str], plain: str) -> str:
+        """A text, of these signs, without the keys that stand where its plain form has them."""
+        if not self._may_hold(plain):
+            return text
+        pieces, at = [], 0
+        for start, end, shown in self._spans(plain):
+            pieces += [*signs[at:start], shown]
+            at = end
+        return "".join([*pieces, *signs[at:]]) if at else text
+
+    def _may_hold(self, plain: str) -> bool:
+        """Whether it is worth looking for keys in a text: few are looked for one by one, which is faster."""
+        return len(self._heads) > _FEW or any(head in plain for head in self._heads)
 
     def _spans(self, plain: str) -> Iterator[tuple[int, int, str]]:
         """Where keys stand in a text: first and last place, and what is shown there."""

@@ -99,11 +99,11 @@ def lines_of(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"          {detail}"
         yield f"          → {found['advice']}"
     for job in data["jobs"]:
-        pace = f", every {job['median_poll_ms']:g} ms, the fastest after {job['fastest_poll_ms']:g} ms"
+        often = job["fastest_poll_ms"] is not None
+        pace = f", every {job['median_poll_ms']:g} ms, the fastest after {job['fastest_poll_ms']:g} ms" if often else ""
         yield (
             f"job {job['id']}: {job['state']}, {job['polls']} poll{'' if job['polls'] == 1 else 's'}"
-            f"{pace if job['fastest_poll_ms'] is not None else ''}"
-            f"; end {'' if job['end_seen'] else 'not '}seen, result {'' if job['result_fetched'] else 'not '}fetched"
+            f"{pace}; end {_not(job['end_seen'])}seen, result {_not(job['result_fetched'])}fetched"
         )
     if not data["journal_complete"]:
         yield "The journal is not complete: older exchanges had to make room, so that some findings may be missing."
@@ -112,6 +112,10 @@ def lines_of(data: Mapping[str, Any]) -> Iterator[str]:
     summary = f"{counts[0]} errors, {counts[1]} warnings, {counts[2]} notes"
     word = {None: "NOTHING TO JUDGE: no request was made", True: "PASSED", False: "FAILED"}[data["passed"]]
     yield word if data["passed"] is None else f"{word}: {summary}"
+
+
+def _not(done: bool) -> str:
+    return "" if done else "not "
 
 
 # -- what is judged ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from mockserver.message import Response
 
+LOOK_ROUND = 0.5  # seconds after which is looked whether the server stops: uvicorn keeps no connection alive then
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time: closing sends RST
 
 
@@ -24,7 +25,8 @@ async def break_off(response: Response, scope: Scope, receive: Receive, send: Se
     """
     status, headers, body, fault = response
     assert fault is not None
-    if fault.delay and await _has_left(receive, fault.delay):
+    cycle = getattr(send, "__self__", None)
+    if fault.delay and await _has_left(cycle, receive, fault.delay):
         return
     cuts = fault.kind in ("truncate", "stall")
     if scope["method"] == "HEAD":
@@ -37,9 +39,8 @@ async def break_off(response: Response, scope: Scope, receive: Receive, send: Se
         part = body[: int(len(body) * fault.share)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": part, "more_body": True})
-        if fault.kind == "stall" and await _has_left(receive, fault.seconds):
+        if fault.kind == "stall" and await _has_left(cycle, receive, fault.seconds):
             return
-    cycle = getattr(send, "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is None:
         raise BrokenConnection(f"the connection was broken: {fault.kind}")
@@ -47,13 +48,17 @@ async def break_off(response: Response, scope: Scope, receive: Receive, send: Se
     cycle.disconnected = True  # type: ignore[union-attr]  # uvicorn is to send and to say nothing more
 
 
-async def _has_left(receive: Receive, seconds: float) -> bool:
-    """Wait; whether the client has hung up meanwhile."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return True
+async def _has_left(cycle: Any, receive: Receive, seconds: float) -> bool:
+    """Wait, though not longer than the server runs; whether the client has hung up meanwhile."""
+    now = asyncio.get_running_loop().time
+    until = now() + seconds
+    kept_alive = getattr(cycle, "keep_alive", False)
+    while (left := until - now()) > 0 and (not kept_alive or cycle.keep_alive):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, LOOK_ROUND)):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                return True
     return False
 
 
