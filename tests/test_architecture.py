@@ -73,7 +73,7 @@ def test_every_provider_is_told_of(name: str) -> None:
 
 def test_architecture_is_short_and_names_every_room() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    assert len(text.splitlines()) <= 100
+    assert len(text.splitlines()) <= 120
     for place in sorted((ROOT / "mockserver").iterdir()):
         if place.suffix == ".py" and not place.name.startswith("__"):
             assert f"`{place.name}`" in text, place.name

@@ -281,7 +281,9 @@ def test_a_scenario_of_ones_own(it: Controlled) -> None:
     assert answers == [503, 503, 200, 200]
     it.good("DELETE", f"{path}/shaky")
     assert it.bad("DELETE", f"{path}/shaky")[0] == 404
-    status, _, text = it.bad("POST", path, {"name": "other", "definition": {"requests": [{"on": "pole", "delay": "1s"}]}})
+    status, _, text = it.bad(
+        "POST", path, {"name": "other", "definition": {"requests": [{"on": "pole", "delay": "1s"}]}}
+    )
     assert status == 422
     assert "definition.requests[0].on: found 'pole' (did you mean 'poll'?), expected one of any" in text
     assert "did you mean 'never-ends'" in it.bad("POST", path, {"name": "never-end"})[2]

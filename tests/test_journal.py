@@ -404,8 +404,8 @@ def test_the_journal_is_a_har_log(service: Service) -> None:
     ]
     assert (refused["_refusal"], refused["response"]["status"]) == ("invalid_request", 400)
     assert "beginning" in cut["request"]["postData"]["comment"]
-    elsewhere = as_har(journal_of(service), sites={"openai": "https://host/openai"})
-    assert elsewhere["log"]["entries"][0]["request"]["url"] == "https://host/openai/videos"
+    elsewhere = as_har(journal_of(service), prefixes={"openai": "/openai"})
+    assert elsewhere["log"]["entries"][0]["request"]["url"] == "http://mock.test/openai/videos"
     assert as_har([])["log"]["entries"] == []
 
 

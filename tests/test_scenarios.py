@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import httpx2
 import jsonschema_rs
+import openai
 import orjson
 import pytest
 from in_process import CREATES, KEY, START, Service, key_headers, start
@@ -595,13 +597,15 @@ def test_further_headers_and_bodies_are_told() -> None:
 
 
 def test_rates_are_drawn_from_the_seed() -> None:
-    def seen(seed: int) -> list[str]:
+    def seen(seed: int) -> list[int]:
         service = start("openai", seed=seed)
-        return statuses(service, job_of(service, "flaky-polls"), 400)
+        path = job_of(service, "flaky-polls")
+        return [answer(service, "GET", path, KEY).status for _ in range(400)]
 
-    assert seen(1) == seen(1) != seen(2)
-    assert 8 <= seen(1).count("502") <= 35  # 5 % of 400
-    assert set(seen(1)) == {"queued", "502"}
+    first, again, other = seen(1), seen(1), seen(2)
+    assert first == again != other
+    assert 8 <= first.count(502) <= 35  # 5 % of 400
+    assert set(first) == {200, 502}
 
 
 # -- results ----------------------------------------------------------------------------------------
@@ -721,6 +725,18 @@ def test_jobs_behind_one_that_never_ends_move_up_when_it_is_cancelled(tmp_path: 
     assert line(service, [third])[0][1] == "1"
     service.clock.advance(300)
     assert [status for status, _, _ in line(service, [stuck, second, third])] == ["cancelled", "succeeded", "succeeded"]
+
+
+def test_jobs_move_up_when_one_before_them_is_forced_to_an_end() -> None:
+    service = start("openai")
+    hour_long(service, 1)
+    paths = [job_of(service) for _ in range(2)]
+    store = sandbox_of(service).account("openai").store
+    first = next(iter(store))
+    service.clock.advance(600)
+    store.replace(first._replace(timeline=first.timeline.cancelled(service.clock.now())))
+    service.clock.advance(60)
+    assert line(service, paths[1:]) == [("in_progress", None, None)]
 
 
 # -- Idempotency-Key --------------------------------------------------------------------------------
@@ -875,6 +891,30 @@ def test_a_stalled_download_ends_when_the_client_or_the_server_has_had_enough(ba
         assert client.head(f"{path}/content").status_code == 200  # there is nothing that could stall
         with pytest.raises(httpx2.ReadTimeout):
             client.get(f"{path}/content", timeout=0.1)
+
+
+def test_a_server_that_stops_waits_for_no_answer_that_is_late(tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text(FAULTS.replace("200ms", "100s"))
+    with serving("--scenarios", str(file)) as urls, calling(urls["openai"], KEY) as client:
+        path, url = created(client, "late"), httpx2.URL(urls["openai"])
+        waiting = socket.create_connection((str(url.host), url.port or 80))
+        head = f"GET {url.path}{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n"
+        waiting.sendall(head.encode())
+        client.get(urls["openai"].partition("/openai")[0])  # by the time of this answer the other one is awaited
+    assert waiting.recv(100).startswith(b"HTTP/1.1 200")
+    waiting.close()
+
+
+@pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+def test_the_sdk_waits_as_it_is_told_and_makes_a_job_twice_when_an_answer_is_lost(base: str, api_key: str) -> None:
+    videos = openai.OpenAI(base_url=base, api_key=api_key).videos
+    started = perf_counter()
+    video = videos.create_and_poll(prompt="a cat", extra_headers=prefer("rate-limited-at-create"))
+    assert video.status == "completed"
+    assert perf_counter() - started < 1  # without the advice it would wait for half a second, and for a whole one
+    videos.create(prompt="a cat", extra_headers=prefer("lost-after-create"))
+    assert len(videos.list().data) == 3
 
 
 def test_a_late_answer_is_whole(base: str, api_key: str) -> None:

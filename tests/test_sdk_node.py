@@ -101,6 +101,15 @@ def test_jobs_of_every_size_and_length_are_completed_as_ordered(check: Check, se
         assert video["created_at"] <= video["completed_at"] < video["expires_at"]
 
 
+def test_a_job_is_polled_to_its_end_in_every_clock_mode(
+    check: Check, in_clock_mode: Callable[[Callable[[str], Any]], Any], clocked: tuple[str, str]
+) -> None:
+    (video,) = in_clock_mode(lambda url: check("orders", url, orders=[{"prompt": "Six minutes"}]))
+    assert (video["status"], video["progress"]) == ("completed", 100)
+    if clocked[0] != "real":
+        assert video["completed_at"] - video["created_at"] == 360
+
+
 def test_address_and_key_can_come_from_the_environment(check: Check, served: Urls) -> None:
     facts = check("environment", served["openai"])
     assert facts["seen"] == [facts["made"]]

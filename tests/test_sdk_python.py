@@ -432,6 +432,15 @@ def profile(folder: Path, **changes: object) -> str:
     return str(file)
 
 
+def test_create_and_poll_ends_in_every_clock_mode(
+    connect: Connect, in_clock_mode: Callable[[Callable[[str], Any]], Any], clocked: tuple[str, str], api_key: str
+) -> None:
+    video = in_clock_mode(lambda url: connect(url, api_key).create_and_poll(prompt="Six minutes"))
+    assert (video.status, video.progress) == ("completed", 100)
+    if clocked[0] != "real":
+        assert video.completed_at - video.created_at == 360
+
+
 # -- refusals ---------------------------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 @click.option("--max-jobs", default=100_000, show_default=True, type=click.IntRange(1), help="Jobs kept a provider.")
 @click.option("--lenient", is_flag=True, help="Let any id stand for a finished job, whatever was deleted before.")
 @click.option("--clock", type=click.Choice(["real", "scaled", "frozen", "skipping"]),
-              help="How time passes: as it does, --speed times as fast, on request alone, or with each poll.")  # fmt: skip
+              help="How time passes: as it does, --speed times as fast, on request, or with each poll.")  # fmt: skip
 @click.option("--scenario", default="", metavar="NAME", help="What happens to all jobs and requests from the start.")
 @click.option("--scenarios", "scenario_files", multiple=True, metavar="FILE", help="Read scenarios of your own.")
 @click.option("--drift", "drifts", multiple=True, metavar="NAME", help="Break the contract in this way (repeatable).")

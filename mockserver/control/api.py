@@ -30,8 +30,10 @@ from mockserver.sandbox.masking import mask
 from mockserver.sandbox.outbox import read_endpoint
 from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches
+from mockserver.sandbox.verdict import verdict_on
 
 PREFIX = "/__mockserver/"
+MAX_LISTED = 1000  # jobs or exchanges, where no limit is given
 MAX_ACTIVATIONS = 100  # of one sandbox, and of the server
 MAX_OWN_SCENARIOS = 1000  # that were defined through this API
 _JSON = (b"content-type", b"application/json")
@@ -53,7 +55,7 @@ class ControlApi:
     """Answers the requests below PREFIX.
 
     `providers` are those that are served, by name. `settle` delivers what fell due in some sandboxes and returns when
-    that is done. `make_key` gives a key that nobody has.
+    that is done. `make_key` gives a key that nobody has, `prefixes` what the paths of each provider hang below.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class ControlApi:
         providers: Callable[[], Mapping[str, Provider]],
         settle: Settle,
         make_key: Callable[[], str],
+        prefixes: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._document = document
         self._sandboxes = sandboxes
         self._providers = providers
         self._settle = settle
         self._make_key = make_key
+        self._prefixes = prefixes
         self._router = Router(document.operations, "")
         self._readers: dict[str, RequestReader] = {}
 
@@ -316,7 +320,7 @@ class ControlApi:
             if wanted in (None, job.timeline.state_at(sandbox.now()).value)
         ]
         found.sort(key=lambda pair: (pair[1].timeline.created, pair[1].id))
-        return {"data": [self._job_data(*pair) for pair in found[-int(limit or 1000) :]]}
+        return {"data": [self._job_data(*pair) for pair in found[-int(limit or MAX_LISTED) :]]}
 
     def _find_job(self, given: Inputs) -> tuple[Account, Job]:
         id = str(given.path["job"])
@@ -453,14 +457,15 @@ class ControlApi:
 
     # -- the journal --------------------------------------------------------------------------------
 
-    def _entries(self, given: Inputs) -> tuple[list[Entry], int]:
+    def _entries(self, given: Inputs) -> tuple[list[tuple[Sandbox, Entry]], int]:
+        """The entries that a request asks for, oldest first, and how many had to make room before."""
         sandboxes = self._all(given)
         wanted = {name: value for name, value in given.query.items() if name not in ("limit", "strict")}
-        chosen = Filter(**wanted)
-        found = [entry for sandbox in sandboxes for entry in sandbox.journal if matches(entry, chosen)]
-        found.sort(key=lambda entry: entry.real)
-        limit = int(given.query.get("limit", 1000))
-        return found[-limit:], sum(sandbox.journal.dropped for sandbox in sandboxes)
+        chosen, secrets = Filter(**wanted), self._secrets()
+        found = [(each, entry) for each in sandboxes for entry in each.journal if matches(entry, chosen, *secrets)]
+        found.sort(key=lambda pair: pair[1].real)
+        limit = int(given.query.get("limit", MAX_LISTED))
+        return found[-limit:], sum(each.journal.dropped for each in sandboxes)
 
     def _secrets(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names of what holds keys by the contracts, in lower case; and the keys that are known."""
@@ -474,8 +479,9 @@ class ControlApi:
 
     def _get_journal(self, given: Inputs) -> Any:
         entries, dropped = self._entries(given)
-        names, keys = self._secrets()
-        return {"data": [entry_data(entry, names, keys) for entry in entries], "dropped": dropped}
+        secrets = self._secrets()
+        data = [{"sandbox": sandbox.id, **entry_data(entry, *secrets)} for sandbox, entry in entries]
+        return {"data": data, "dropped": dropped}
 
     def _clear_journal(self, given: Inputs) -> Any:
         for sandbox in self._all(given):
@@ -484,11 +490,9 @@ class ControlApi:
 
     def _export_har(self, given: Inputs) -> Any:
         entries, _ = self._entries(given)
-        return as_har(entries, *self._secrets())
+        return as_har([entry for _, entry in entries], *self._secrets(), self._prefixes())
 
     def _get_verdict(self, given: Inputs) -> Any:
-        from mockserver.sandbox.verdict import verdict_on
-
         return verdict_on(self._all(given), self._providers()).as_data(strict=given.query.get("strict") is True)
 
     def _sandbox_data(self, sandbox: Sandbox | None) -> dict[str, Any]:
@@ -525,7 +529,7 @@ def _json(status: int, value: Any) -> Response:
 
 
 def _refuse_unknown(operation: Operation, query: str) -> None:
-    """Raises ControlError for a parameter that the document does not have: it would be a filter that filters nothing."""
+    """Raises ControlError for a parameter that the document does not have: a filter that filters nothing."""
     known = [parameter.name for parameter in operation.parameters if parameter.place == "query"]
     for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=256):
         if name not in known:

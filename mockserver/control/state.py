@@ -152,7 +152,8 @@ def _sandbox_in(
             raise DeclarationError(f"{where}.counts: found {str(pair)[:60]!r}, expected pairs of a key and a number.")
         key = tuple(part if isinstance(part, (str, int)) else str(part) for part in pair[0])
         sandbox.counts[key] = as_whole(pair[1], f"{where}.counts", 0, 2**53)
-    sandbox.has_plans = any(job.scenarios for account in sandbox.accounts.values() for job in account.store)
+    kept = tuple(sandbox.accounts.values())
+    sandbox.has_plans = any(each.held for each in kept) or any(job.scenarios for each in kept for job in each.store)
     sandbox.update()
     sandbox.watch_jobs()
 

@@ -38,7 +38,7 @@ IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 class Engine:
     """Behaves like one provider, on the clocks of the sandboxes that ask.
 
-    The seed and the order of a sandbox's requests decide ids and durations. `lenient`: any id stands for a finished job.
+    The seed and the order of a sandbox's requests decide ids and durations. `lenient`: any id stands for a job.
     """
 
     def __init__(

@@ -24,24 +24,25 @@ def as_har(
     entries: Iterable[Entry],
     names: frozenset[str] = NOTHING,
     keys: frozenset[str] = NOTHING,
-    sites: Mapping[str, str] | None = None,
+    prefixes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A HAR log of entries, oldest first. `names` and `keys` are masked as in `entry_data`.
 
-    `sites` are the URLs that providers are served at (`http://127.0.0.1:4747/prefix`), by name; without one the Host
-    header says it. Times are the machine's; how long an answer took is not measured, so all timings are 0.
+    `prefixes` are what the paths of providers hang below (`/prefix`), by name. Times are the machine's; how long an answer took is not measured, so all timings are 0.
     """
     masked = masking(names, keys)
     creator = {"name": "mockserver", "version": __version__}
-    return {"log": {"version": "1.2", "creator": creator, "entries": [_entry(e, masked, sites or {}) for e in entries]}}
+    return {
+        "log": {"version": "1.2", "creator": creator, "entries": [_entry(e, masked, prefixes or {}) for e in entries]}
+    }
 
 
-def _entry(entry: Entry, masked: Masking, sites: Mapping[str, str]) -> dict[str, Any]:
+def _entry(entry: Entry, masked: Masking, prefixes: Mapping[str, str]) -> dict[str, Any]:
     comment = f"the connection was broken: {entry.fault}" if entry.fault else ""
     return {
         "startedDateTime": write_instant(entry.real),
         "time": 0,
-        "request": _request(entry, masked, sites),
+        "request": _request(entry, masked, prefixes),
         "response": _response(entry, masked),
         "cache": {},
         "timings": {"send": 0, "wait": 0, "receive": 0},
@@ -62,10 +63,11 @@ def _entry(entry: Entry, masked: Masking, sites: Mapping[str, str]) -> dict[str,
     }
 
 
-def _request(entry: Entry, masked: Masking, sites: Mapping[str, str]) -> dict[str, Any]:
+def _request(entry: Entry, masked: Masking, prefixes: Mapping[str, str]) -> dict[str, Any]:
     headers = pairs_of(entry.headers)
     host = entry.headers.get(b"host", b"").decode("latin-1")
-    site = sites.get(entry.provider) or (f"http://{host}" if _HOST.fullmatch(host) else _UNKNOWN)
+    site = f"http://{host}" if _HOST.fullmatch(host) else _UNKNOWN
+    site += prefixes.get(entry.provider, "")
     query = f"?{masked.query(entry.query)}" if entry.query else ""
     length = entry.headers.get(b"content-length", b"")
     post = _post_data(entry, masked)

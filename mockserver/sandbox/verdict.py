@@ -107,11 +107,11 @@ def lines_of(data: Mapping[str, Any]) -> Iterator[str]:
         )
     if not data["journal_complete"]:
         yield "The journal is not complete: older exchanges had to make room, so that some findings may be missing."
-    yield f"{data['requests']} requests, {data['creates']} jobs created, {data['paid_twice']} paid for twice."
+    yield f"requests: {data['requests']}, jobs created: {data['creates']}, paid for twice: {data['paid_twice']}"
     counts = [sum(f["severity"] == s.value for f in data["findings"]) for s in Severity]
-    summary = f"{counts[0]} errors, {counts[1]} warnings, {counts[2]} notes"
+    summary = f"errors: {counts[0]}, warnings: {counts[1]}, notes: {counts[2]}"
     word = {None: "NOTHING TO JUDGE: no request was made", True: "PASSED", False: "FAILED"}[data["passed"]]
-    yield word if data["passed"] is None else f"{word}: {summary}"
+    yield word if data["passed"] is None else f"{word} ({summary})"
 
 
 def _not(done: bool) -> str:

@@ -66,7 +66,9 @@ class App(Starlette):
         access: "ControlAccess | None" = None,
     ) -> None:
         """`access` is who may call the control API; None: there is none."""
-        super().__init__(routes=[Route("/", self._index)], exception_handlers={404: self._unknown}, lifespan=App._lifespan)
+        super().__init__(
+            routes=[Route("/", self._index)], exception_handlers={404: self._unknown}, lifespan=App._lifespan
+        )
         self.courier = Courier(sandboxes)
         self._access = access
         self._endpoint: ControlEndpoint | None = None
@@ -82,6 +84,10 @@ class App(Starlette):
         """The providers that are served, by name."""
         engines = [*self._engines.values(), *([self._root] if self._root is not None else ())]
         return {engine.provider.name: engine.provider for engine in engines}
+
+    def prefixes(self) -> Mapping[str, str]:
+        """What the paths of each provider hang below, by its name."""
+        return {engine.provider.name: f"/{prefix}" for prefix, engine in self._engines.items()}
 
     def engine(self, prefix: str) -> Engine:
         """The engine below a prefix ('' for the root)."""
@@ -208,7 +214,7 @@ class App(Starlette):
 
             assert self._access is not None
             self._endpoint = ControlEndpoint(
-                self.sandboxes, self.providers, self.settle, self._access, self.limits.body_bytes
+                self.sandboxes, self.providers, self.prefixes, self.settle, self._access, self.limits.body_bytes
             )
         return await self._endpoint(request)
 

@@ -22,12 +22,14 @@ class ControlEndpoint:
         self,
         sandboxes: Sandboxes,
         providers: Callable[[], Mapping[str, Provider]],
+        prefixes: Callable[[], Mapping[str, str]],
         settle: Callable[[list[Sandbox]], Awaitable[None]],
         access: ControlAccess,
         body_bytes: int,
     ) -> None:
         self._sandboxes = sandboxes
         self._providers = providers
+        self._prefixes = prefixes
         self._settle = settle
         self._access = access
         self._body_bytes = body_bytes
@@ -61,5 +63,5 @@ class ControlEndpoint:
 
             with as_file(files("mockserver.control") / "openapi.yaml") as path:
                 document = Document(read_tree(path), "control/openapi.yaml")
-            self._api = ControlApi(document, self._sandboxes, self._providers, self._settle, fresh_key)
+            self._api = ControlApi(document, self._sandboxes, self._providers, self._settle, fresh_key, self._prefixes)
         return self._api
