@@ -438,6 +438,14 @@ def test_times_counts_what_was_done_to_other_requests() -> None:
     assert [statuses(service, each, 1) for each in (followed, other)] == [["in_progress"], ["completed"]]
 
 
+def test_what_is_on_for_a_key_and_for_the_server_is_counted_apart() -> None:
+    service = start("openai")
+    once = sandboxes_of(service).scenarios["server-error-at-create-once"]
+    sandboxes_of(service).server.switch_on(once, 1)
+    sandbox_of(service).switch_on(once, 1)
+    assert [create(service).status_code for _ in range(3)] == [500, 500, 200]
+
+
 def test_a_job_stays_with_its_scenario_and_others_know_nothing_of_it() -> None:
     service = start("openai")
     mine = create(service, "server-error-for-a-while").json()["id"]

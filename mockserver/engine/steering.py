@@ -3,7 +3,6 @@
 import re
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import blake2b
@@ -59,13 +58,14 @@ class Held:
 class Choice:
     """A scenario that has a say in a request.
 
-    Its steps count the requests about the `subject`, apart for each `activation`. `again`: once they are over they
-    begin anew, for it was asked for with this very request.
+    Its steps count the requests about the `subject`, apart for each `activation`, which `source` names. `again`: once
+    they are over they begin anew, for it was asked for with this very request.
     """
 
     scenario: Scenario
     subject: str
     activation: Activation | None = None
+    source: str = ""
     again: bool = False
 
 
@@ -271,12 +271,6 @@ def is_marked(request: Request) -> bool:
     return _MARK_IN_FORM in request.body
 
 
-def chain_activations(sandbox: Sandbox) -> Iterator[Activation]:
-    """What is switched on for a sandbox, the newest first, then what is for the server."""
-    for source in sandbox.sources:
-        yield from reversed(source.activations)
-
-
 def _asked_for(sandboxes: Sandboxes, wishes: Preferences | None) -> list[Scenario]:
     return [_known(sandboxes, wishes.scenario, ("header", "Prefer: scenario"))] if wishes and wishes.scenario else []
 
@@ -314,9 +308,10 @@ def _digest(given: Inputs) -> bytes:
 def _choices(
     exchange: Exchange, sandboxes: Sandboxes, asked: Sequence[Scenario], job: Job | None, subject: str, own: str
 ) -> list[Choice]:
-    """The scenarios that have a say in a request, each once: those asked for, followed by its job, switched on.
+    """The scenarios that have a say in a request, each once: those asked for, followed by its job, and switched on.
 
-    `own` is what is counted for those that were asked for, `subject` for all others.
+    Of the last, those of the key go before those of the server, and the newest go first. `own` is what is counted for
+    those that were asked for, `subject` for all others.
     """
     followed = job.scenarios if job else ()
     found: dict[str, Choice] = {}
@@ -326,8 +321,10 @@ def _choices(
     for name in followed:
         if (known := sandboxes.scenarios.get(name)) is not None:
             found.setdefault(name, Choice(known, subject))
-    for activation in chain_activations(exchange.sandbox):
-        found.setdefault(activation.scenario.name, Choice(activation.scenario, subject, activation))
+    for number, switches in enumerate(exchange.sandbox.sources):
+        for activation in reversed(switches.activations):
+            source = f"{number}/{activation.id}"
+            found.setdefault(activation.scenario.name, Choice(activation.scenario, subject, activation, source))
     return list(found.values())
 
 
@@ -338,13 +335,12 @@ def _fired(exchange: Exchange, choices: Iterable[Choice], action: str, has_resul
     """The steps that happen to this request."""
     counts, draws = exchange.sandbox.counts, exchange.sandbox.draws
     for choice in choices:
-        source = choice.activation.id if choice.activation else ""
         keys: list[tuple[Any, ...]] = []
         is_over = choice.again
         for index, step in enumerate(choice.scenario.steps):
             if action not in step.actions or (step.needs_result and not has_result):
                 continue
-            key = (choice.scenario.name, source, index, choice.subject)
+            key = (choice.scenario.name, choice.source, index, choice.subject)
             keys.append(key)
             number = _count(counts, key)
             is_past = step.last is not None and number > step.last
@@ -393,10 +389,10 @@ def _tell_applied(exchange: Exchange, applied: Sequence[Choice], wishes: Prefere
             continue
         activation.left -= 1
         if activation.left <= 0:
-            for source in exchange.sandbox.sources:
-                with suppress(ValueError):
-                    source.activations.remove(activation)
-                    source.update()
+            for switches in exchange.sandbox.sources:
+                if any(each is activation for each in switches.activations):
+                    switches.activations[:] = [each for each in switches.activations if each is not activation]
+                    switches.update()
 
 
 def before(exchange: Exchange, fired: Sequence[Fired]) -> None:
