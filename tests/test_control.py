@@ -289,6 +289,20 @@ def test_a_scenario_of_ones_own(it: Controlled) -> None:
     assert "did you mean 'never-ends'" in it.bad("POST", path, {"name": "never-end"})[2]
 
 
+def test_a_scenario_that_one_key_defines_is_nobody_elses(it: Controlled) -> None:
+    opened = it.good("POST", "/sandboxes", {"api_key": OTHER})["sandbox"]["id"]
+    for id, end in ((ME, "failed"), (opened, "succeeded")):
+        it.good("POST", f"/sandboxes/{id}/scenarios", {"name": "mine", "definition": {"job": {"run": 9, "end": end}}})
+    ids = [it.create(key)["id"] for key in (KEY, OTHER)]
+    state = it.good("GET", f"/sandboxes/{ME}/state")
+    it.good("POST", "/sandboxes/server/clock/advance", {"by": "50m"})
+    assert [it.status(id, key) for id, key in zip(ids, (KEY, OTHER), strict=True)] == ["failed", "completed"]
+    there = Controlled()
+    there.good("PUT", f"/sandboxes/{ME}/state", state)
+    assert there.good("GET", f"/sandboxes/{ME}/scenarios")["data"][0]["scenario"] == "mine"
+    assert it.bad("POST", "/sandboxes/server/scenarios", {"name": "mine"})[0] == 422
+
+
 def test_what_is_on_for_the_server_is_on_for_all(it: Controlled) -> None:
     it.good("POST", "/sandboxes/server/scenarios", {"name": "never-ends"})
     ids = [it.create(key)["id"] for key in (KEY, OTHER)]

@@ -50,7 +50,7 @@ def sandbox_of(service: Service, key: str = KEY) -> Sandbox:
 def define(service: Service, name: str = "mine", **plan: Any) -> Scenario:
     """A scenario of one's own, known from now on."""
     made = read_scenario(name, {"summary": "Mine.", **plan}, frozenset(REFUSALS), "test")
-    sandboxes_of(service).own_scenarios[name] = made
+    sandboxes_of(service).server.own[name] = made
     return made
 
 
@@ -193,7 +193,7 @@ def story(service: Service, name: str, *, in_prompt: bool = False) -> str:
     registry, box = sandboxes_of(service), sandbox_of(service)
     known = registry.scenarios[name]
     steps = tuple(replace(s, delay=s.delay / 10_000, seconds=s.seconds / 10_000) for s in known.steps)
-    registry.own_scenarios[name] = replace(known, steps=steps)
+    registry.server.own[name] = replace(known, steps=steps)
     prompt = f"a cat scenario:{name}" if in_prompt else "a cat"
     headers = {} if in_prompt else prefer(name)
     created: list[str] = []

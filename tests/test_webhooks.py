@@ -398,7 +398,7 @@ def test_the_scenario_of_a_job_says_how_its_event_is_told(receiver: Receiver) ->
     tell(service, receiver.url)
     plan = {"summary": "told twice", "job": {"webhook": "twice"}}
     sandbox = sandbox_of(service)
-    sandbox.registry.own_scenarios["told-twice"] = _scenario("told-twice", plan)
+    sandbox.registry.server.own["told-twice"] = _scenario("told-twice", plan)
     sandbox.switch_on(sandbox.registry.scenarios["told-twice"], times=1)
     create(service)
     create(service)

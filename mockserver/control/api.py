@@ -22,7 +22,7 @@ from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Document, Operation
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import known
-from mockserver.plans.scenario import Activation, read_scenario
+from mockserver.plans.scenario import Activation, Scenario, read_scenario
 from mockserver.provider import Provider
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry
@@ -35,7 +35,7 @@ from mockserver.sandbox.verdict import verdict_on
 PREFIX = "/__mockserver/"
 MAX_LISTED = 1000  # jobs or exchanges, where no limit is given
 MAX_ACTIVATIONS = 100  # of one sandbox, and of the server
-MAX_OWN_SCENARIOS = 1000  # that were defined through this API
+MAX_OWN_SCENARIOS = 1000  # that were defined for one sandbox, or for the server
 _JSON = (b"content-type", b"application/json")
 Settle = Callable[[list[Sandbox]], Awaitable[None]]
 
@@ -135,6 +135,11 @@ class ControlApi:
     def _reset_server(self, given: Inputs) -> Any:
         self._sandboxes.reset()
         return self._get_health(given)
+
+    def _known_to(self, given: Inputs) -> Mapping[str, Scenario]:
+        """The scenarios that the sandbox of a path knows."""
+        sandbox = self._named(given)
+        return self._sandboxes.scenarios if sandbox is None else sandbox.scenarios
 
     def _list_scenarios(self, given: Inputs) -> Any:
         found = sorted(self._sandboxes.scenarios.values(), key=lambda scenario: scenario.name)
@@ -386,13 +391,13 @@ class ControlApi:
             raise ControlError(409, "conflict", f"{MAX_ACTIVATIONS} scenarios are on; switch some off first.")
         name = body["name"]
         if "definition" in body:
-            own = self._sandboxes.own_scenarios
-            if name not in own and len(own) >= MAX_OWN_SCENARIOS:
+            if name not in switches.own and len(switches.own) >= MAX_OWN_SCENARIOS:
                 raise ControlError(409, "conflict", f"{MAX_OWN_SCENARIOS} scenarios were defined; no more are kept.")
             definition = {"summary": "Defined through the control API.", **body["definition"]}
-            scenario = own[name] = read_scenario(name, definition, frozenset(REFUSALS), "definition")
+            scenario = read_scenario(name, definition, frozenset(REFUSALS), "definition")
+            switches.define(scenario, definition)
         else:
-            scenario = known(self._sandboxes.scenarios, name, "name")
+            scenario = known(self._known_to(given), name, "name")
         return _activation_data(switches.switch_on(scenario, body.get("times")))
 
     def _deactivate_scenarios(self, given: Inputs) -> Any:

@@ -12,18 +12,20 @@ from typing import Any
 from mockserver.clock import MOST, MOST_RATE, Clock, ClockMode
 from mockserver.engine.steering import Held
 from mockserver.errors import DeclarationError
+from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.timeline import Timeline
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole, known
 from mockserver.plans.scenario import MAX_SLOTS
+from mockserver.plans.scenario import read_scenario
 from mockserver.provider import Provider
 from mockserver.sandbox.sandbox import Account, Sandbox, Sandboxes
 
 FORMAT = "mockserver-state-1"
 _SANDBOX = {
-    "id", "name", "seed", "clock", "draws", "accounts", "scenarios", "drifts", "progressions", "counts",
+    "id", "name", "seed", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions", "counts",
 }  # fmt: skip
 _ACCOUNT = {"random", "requests", "jobs", "held", "records"}
 _JOB = {"id", "kind", "inputs", "timeline", "source", "failure", "scenarios"}
@@ -73,6 +75,7 @@ def _sandbox_out(sandbox: Sandbox, registry: Sandboxes) -> dict[str, Any]:
         "clock": {"mode": clock.mode.value, "rate": clock.rate, "now": clock.now()} if own else None,
         "draws": _random_out(sandbox.draws),
         "accounts": {name: _account_out(account, registry) for name, account in sandbox.accounts.items()},
+        "definitions": {**registry.server.definitions, **sandbox.definitions},
         "scenarios": [{"name": a.scenario.name, "left": a.left} for a in sandbox.activations],
         "drifts": list(sandbox.drifts),
         "progressions": {model: each.as_data for model, each in sandbox.progressions.items()},
@@ -136,11 +139,15 @@ def _sandbox_in(
             served = ", ".join(sorted(providers))
             raise DeclarationError(f"{where}.accounts: {name!r} is not served here; there are {served}.")
         _account_in(account, sandbox.account(name), registry, providers[name], f"{where}.accounts.{name}")
+    definitions = entry.get("definitions", {})
+    for name, definition in definitions.items() if isinstance(definitions, dict) else ():
+        own = read_scenario(name, definition, frozenset(REFUSALS), f"{where}.definitions.{name[:64]}")
+        sandbox.define(own, definition)
     for number, each in enumerate(_list(entry, "scenarios", where)):
         at = f"{where}.scenarios[{number}]"
         activation = as_map(each, {"name", "left"}, at)
         left = activation.get("left")
-        scenario = known(registry.scenarios, str(activation.get("name")), f"{at}.name")
+        scenario = known(sandbox.scenarios, str(activation.get("name")), f"{at}.name")
         sandbox.switch_on(scenario, None if left is None else as_whole(left, f"{at}.left", 1, 1_000_000))
     for name in _list(entry, "drifts", where):
         sandbox.drifts[str(name)] = known(registry.known_drifts, str(name), f"{where}.drifts")

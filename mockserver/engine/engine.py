@@ -309,7 +309,7 @@ class Engine:
             raise Refusal("not_found", f"No result {name[:100]!r}.", id=id)
         exchange.action, exchange.job = ASSET, job
         steered = exchange.sandbox.steered or b"prefer" in request.headers
-        steps = steps_for_link(exchange, self._sandboxes) if steered else []
+        steps = steps_for_link(exchange) if steered else []
         before(exchange, steps)
         require_result(job, exchange.now)
         return after(self._file(request, job, name, suffix), steps)

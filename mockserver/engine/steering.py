@@ -141,11 +141,12 @@ class Steerer:
 
     def _steered(self, exchange: Exchange, given: Inputs, wishes: Preferences | None) -> Response:
         subject, job = self._peek(exchange, given)
-        asked = _asked_for(self._sandboxes, wishes)
+        known = exchange.sandbox.scenarios
+        asked = _asked_for(known, wishes)
         if self._starts and self._sandboxes.magic:
-            asked += [_known(self._sandboxes, name, ("body", "scenario:")) for name in _magic_names(given.body)]
+            asked += [_known(known, name, ("body", "scenario:")) for name in _magic_names(given.body)]
         own = f"={_digest(given).hex()}" if self._starts and asked else subject  # one that is sent again is the same
-        choices = _choices(exchange, self._sandboxes, asked, job, subject, own)
+        choices = _choices(exchange, asked, job, subject, own)
         if self._action in _MOVING:
             job = self._move(exchange, job)
         fired = list(_fired(exchange, choices, self._word, job is None or _has_result(job, exchange.now)))
@@ -271,13 +272,12 @@ def is_marked(request: Request) -> bool:
     return _MARK_IN_FORM in request.body
 
 
-def _asked_for(sandboxes: Sandboxes, wishes: Preferences | None) -> list[Scenario]:
-    return [_known(sandboxes, wishes.scenario, ("header", "Prefer: scenario"))] if wishes and wishes.scenario else []
+def _asked_for(known: Mapping[str, Scenario], wishes: Preferences | None) -> list[Scenario]:
+    return [_known(known, wishes.scenario, ("header", "Prefer: scenario"))] if wishes and wishes.scenario else []
 
 
-def _known(sandboxes: Sandboxes, name: str, where: tuple[str, str]) -> Scenario:
+def _known(known: Mapping[str, Scenario], name: str, where: tuple[str, str]) -> Scenario:
     """The scenario of a name; `where` are the place and the field in which it stands. Raises Refusal."""
-    known = sandboxes.scenarios
     if name not in known:
         expected = f"a scenario that is known{near(name, known)}; `mockserver scenarios` lists them"
         raise violations_refusal([Violation(*where, "enum", f"'{name[:64]}'", expected)])
@@ -305,9 +305,7 @@ def _digest(given: Inputs) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
-def _choices(
-    exchange: Exchange, sandboxes: Sandboxes, asked: Sequence[Scenario], job: Job | None, subject: str, own: str
-) -> list[Choice]:
+def _choices(exchange: Exchange, asked: Sequence[Scenario], job: Job | None, subject: str, own: str) -> list[Choice]:
     """The scenarios that have a say in a request, each once: those asked for, followed by its job, and switched on.
 
     Of the last, those of the key go before those of the server, and the newest go first. `own` is what is counted for
@@ -319,7 +317,7 @@ def _choices(
         if scenario.name not in followed:
             found.setdefault(scenario.name, Choice(scenario, own, again=True))
     for name in followed:
-        if (known := sandboxes.scenarios.get(name)) is not None:
+        if (known := exchange.sandbox.scenarios.get(name)) is not None:
             found.setdefault(name, Choice(known, subject))
     for number, switches in enumerate(exchange.sandbox.sources):
         for activation in reversed(switches.activations):
@@ -454,12 +452,12 @@ def _limit_headers(limit: int, remaining: int, wait: float) -> RawHeaders:
     ]
 
 
-def steps_for_link(exchange: Exchange, sandboxes: Sandboxes) -> list[Fired]:
+def steps_for_link(exchange: Exchange) -> list[Fired]:
     """The steps that happen to a request for a result by its link."""
     job, headers = exchange.job, exchange.request.headers
     wishes = read_preferences(headers[b"prefer"]) if b"prefer" in headers else None
     subject = job.id if job else ""
-    choices = _choices(exchange, sandboxes, _asked_for(sandboxes, wishes), job, subject, subject)
+    choices = _choices(exchange, _asked_for(exchange.sandbox.scenarios, wishes), job, subject, subject)
     fired = list(_fired(exchange, choices, ASSET, job is None or _has_result(job, exchange.now)))
     _tell_applied(exchange, list(dict.fromkeys(each.choice for each in fired)), wishes)
     return fired

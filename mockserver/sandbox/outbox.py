@@ -384,7 +384,7 @@ def tell_end(sandbox: "Sandbox", key: Key, watch: Watch, job: Job | None = None)
 
 def _planned_faults(sandbox: "Sandbox", job: Job) -> frozenset[str]:
     """The delivery faults of the scenarios that a job follows."""
-    known = (sandbox.registry.scenarios.get(name) for name in job.scenarios)
+    known = (sandbox.scenarios.get(name) for name in job.scenarios)
     return frozenset(s.job.webhook for s in known if s and s.job and s.job.webhook)
 
 

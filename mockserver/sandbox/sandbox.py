@@ -42,6 +42,8 @@ class Switches:
     def __init__(self, scope: str = "") -> None:
         self.activations: list[Activation] = []
         self.drifts: dict[str, Drift] = {}
+        self.own: dict[str, Scenario] = {}  # that were defined here while the server ran
+        self.definitions: dict[str, Any] = {}  # of these, as they were given
         self.progressions: dict[str, Progression] = {}  # by model; '*' for all
         self.outbox = Outbox(scope)
         self._switched = 0
@@ -54,9 +56,16 @@ class Switches:
         self.update()
         return activation
 
+    def define(self, scenario: Scenario, definition: Any) -> None:
+        """Know a scenario of the user's own."""
+        self.own[scenario.name] = scenario
+        self.definitions[scenario.name] = definition
+
     def clear(self) -> None:
-        """Switch all off."""
+        """Switch all off, and forget what was defined."""
         self.activations.clear()
+        self.own.clear()
+        self.definitions.clear()
         self.drifts.clear()
         self.progressions.clear()
         self.outbox.endpoints.clear()
@@ -114,6 +123,11 @@ class Sandbox(Switches):
         self._private: Clock | None = None  # of a server that skips: the polls of one key move no other's time
         self.poll_after_ms = 1000
         self.update()
+
+    @cached_property
+    def scenarios(self) -> Mapping[str, Scenario]:
+        """All scenarios that this sandbox knows, by name."""
+        return ChainMap(self.own, *self.registry.scenarios.maps)
 
     @property
     def sources(self) -> tuple[Switches, Switches]:
@@ -282,14 +296,13 @@ class Sandboxes:
         self.tellers: dict[str, Tell] = {}  # by provider: what makes the event of a job's end
         self.ring: Callable[[Sandbox], None] = _nobody_listens  # called when something falls due at another time
         self.created = self.real()
-        self.own_scenarios: dict[str, Scenario] = {}
         self.webhook_hosts = webhook_hosts
         self.pending: dict[str, Callable[[Sandbox], None]] = {}  # imported states, by the id of a sandbox to come
 
     @cached_property
-    def scenarios(self) -> Mapping[str, Scenario]:
-        """All scenarios that are known, by name; those that were defined while the server ran come first."""
-        return ChainMap(self.own_scenarios, dict(self._load_scenarios()))
+    def scenarios(self) -> ChainMap[str, Scenario]:
+        """The scenarios that all sandboxes know, by name; those that were defined for the server come first."""
+        return ChainMap(self.server.own, dict(self._load_scenarios()))
 
     @cached_property
     def known_drifts(self) -> Mapping[str, Drift]:
@@ -334,7 +347,6 @@ class Sandboxes:
         for sandbox in self:
             self.drop(sandbox)
         self.pending.clear()
-        self.own_scenarios.clear()
         self.server.clear()
 
     def room(self, provider: str) -> Room:
