@@ -4,8 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
-import isodate
-
 from mockserver.clock import MOST
 
 _SHORT = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m(?!s))?\s*(?:(\d+(?:\.\d+)?)s)?\s*(?:(\d+)ms)?")
@@ -33,6 +31,8 @@ def read_duration(value: object) -> float:
 
 
 def _iso(text: str) -> float | None:
+    import isodate  # seldom needed
+
     try:
         read = isodate.parse_duration(text.upper(), as_timedelta_if_possible=True)
         return float(read.total_seconds()) if isinstance(read, timedelta) else None  # months and years have no length

@@ -18,8 +18,7 @@ from mockserver.jobs.lifecycle import State
 from mockserver.jobs.timeline import Timeline
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole, known
-from mockserver.plans.scenario import MAX_SLOTS
-from mockserver.plans.scenario import read_scenario
+from mockserver.plans.scenario import MAX_SLOTS, read_scenario
 from mockserver.provider import Provider
 from mockserver.sandbox.sandbox import Account, Sandbox, Sandboxes
 

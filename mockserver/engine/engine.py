@@ -4,19 +4,17 @@ A request is routed, authorized, validated, acted on and rendered, in this order
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from mockserver.engine.content import serve_bytes
 from mockserver.engine.cors import add_cors, preflight
-from mockserver.engine.drifting import Drifter
 from mockserver.engine.operations import Context, Handler, compile_handler, require_result
 from mockserver.engine.refusal import Refusal, Refuser, plain_response
 from mockserver.engine.results import ASSETS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
 from mockserver.engine.steering import Broken, after, before, steps_for_link
-from mockserver.engine.telling import Teller
 from mockserver.engine.validation import RequestReader
 from mockserver.errors import DocumentError, Problem
 from mockserver.jobs.job import Job
@@ -28,6 +26,10 @@ from mockserver.provider import Provider
 from mockserver.sandbox.exchange import Exchange
 from mockserver.sandbox.outbox import Event
 from mockserver.sandbox.sandbox import Sandboxes
+
+if TYPE_CHECKING:  # imported when a drift or a webhook is first switched on: most runs have none
+    from mockserver.engine.drifting import Drifter
+    from mockserver.engine.telling import Teller
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
 MAX_WAY = 256  # characters of a remembered path; an id has at most 60
@@ -209,6 +211,8 @@ class Engine:
         if not drifts:
             return response
         if self._drifter is None:
+            from mockserver.engine.drifting import Drifter
+
             self._drifter = Drifter(self.provider.contract, self._again)
         try:
             return self._drifter.apply(drifts, response, exchange)
@@ -241,6 +245,8 @@ class Engine:
     def _tell(self, job: Job, at: float, site: str, id: str, callback: str) -> Event | None:
         """The event of a job's end; what webhooks are told."""
         if self._teller is None:
+            from mockserver.engine.telling import Teller
+
             self._teller = Teller(self.provider.contract, self._results)
         return self._teller.event(job, at, site or self._context.site, id, callback)
 

@@ -21,7 +21,6 @@ from mockserver.engine.results import Media, ResultFacts
 from mockserver.engine.security import OPEN_KEY, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
 from mockserver.engine.steering import MARK, STARTS, Steerer, is_marked
-from mockserver.engine.telling import callbacks_of
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
@@ -182,6 +181,8 @@ def _act(operation: Operation, context: Context) -> Act:
 
 def _telling_callbacks(context: Context, resource: JobResource, operation: Operation, act: Act) -> Act:
     """The same act, where the contract lets a request name an address to be told of the job's end."""
+    from mockserver.engine.telling import callbacks_of  # for those who create jobs
+
     search = callbacks_of(context.contract, resource, operation)
     if search is None:
         return act

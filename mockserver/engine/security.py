@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 from mockserver.engine.refusal import Refusal
 from mockserver.message import Request
 from mockserver.openapi.document import Document, Operation
-from mockserver.sandbox.masking import mask
 
 MAX_REMEMBERED = 4096  # header values whose reading is kept
 MAX_KEY = 4096  # characters
@@ -98,6 +97,8 @@ def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy)
                     return " ".join(keys)
                 refused = refused or wrong
         if refused:
+            from mockserver.sandbox.masking import mask  # for those who are refused
+
             message = f"Incorrect API key provided: {mask(refused)}. This key is refused; use another."
             raise Refusal("refused_key", message, headers=challenge)
         if anonymous:

@@ -14,7 +14,7 @@ from mockserver.plans.scenario import Scenario, read_scenarios
 
 
 def load_scenarios(files: Sequence[str] = ()) -> Mapping[str, Scenario]:
-    """All scenarios by name: the bundled ones, then those of `files`, which may replace them. Raises MockserverError."""
+    """All scenarios by name: the bundled ones, then those of `files`, which may replace them."""
     found = dict(_bundled_scenarios())
     for file in files:
         found.update(read_scenarios(_read(Path(file)), frozenset(REFUSALS), file))

@@ -1,7 +1,6 @@
 """Reading data strictly: what is not known is an error that names the place, what was found and what is expected."""
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from mockserver.errors import DeclarationError
@@ -34,6 +33,8 @@ def as_map(data: Any, known: Collection[str], where: str) -> Mapping[str, Any]:
 
 def near(word: str, known: Collection[str]) -> str:
     """` (did you mean …?)`, or nothing."""
+    from difflib import get_close_matches  # needed for mistakes alone
+
     close = get_close_matches(word, list(map(str, known)), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

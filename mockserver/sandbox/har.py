@@ -28,7 +28,8 @@ def as_har(
 ) -> dict[str, Any]:
     """A HAR log of entries, oldest first. `names` and `keys` are masked as in `entry_data`.
 
-    `prefixes` are what the paths of providers hang below (`/prefix`), by name. Times are the machine's; how long an answer took is not measured, so all timings are 0.
+    `prefixes` are what the paths of providers hang below (`/prefix`), by name. Times are the machine's; how long an
+    answer took is not measured, so all timings are 0.
     """
     masked = masking(names, keys)
     creator = {"name": "mockserver", "version": __version__}

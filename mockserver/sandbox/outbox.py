@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappop, heappush
-from ipaddress import ip_address
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -480,6 +479,8 @@ def is_local(host: str) -> bool:
     if host == "localhost":
         return True
     try:
+        from ipaddress import ip_address  # seldom needed
+
         address = ip_address(host)
     except ValueError:
         return False

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from hashlib import blake2b
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mockserver.clock import Clock, ClockMode
 from mockserver.jobs.job import Job
 from mockserver.message import Response
-from mockserver.plans.drift import Drift
 from mockserver.plans.progression import Progression
 from mockserver.plans.scenario import Activation, Scenario
 from mockserver.sandbox.journal import Journal, Shelf
 from mockserver.sandbox.outbox import SERVER_SCOPE, Callback, Outbox, Tell, tell_end
 from mockserver.stores.memory import MemoryStore, Room
+
+if TYPE_CHECKING:
+    from mockserver.plans.drift import Drift
 
 MAX_SANDBOXES = 10_000  # the one that was idle longest goes
 IDLE_SECONDS = 86_400.0  # of the machine's time, after which a sandbox that nobody used is dropped
@@ -272,7 +274,7 @@ class Sandboxes:
         magic: bool = True,
         webhook_hosts: frozenset[str] = frozenset(),
         load_scenarios: Callable[[], Mapping[str, Scenario]] = dict,
-        load_drifts: Callable[[], Mapping[str, Drift]] = dict,
+        load_drifts: Callable[[], "Mapping[str, Drift]"] = dict,
     ) -> None:
         """`poll_after_ms` is what clients are told to wait between polls (None: by the clock). `magic`: prompts and
         models may name scenarios. `load_scenarios` and `load_drifts` give all that are known, when first asked for.
@@ -305,7 +307,7 @@ class Sandboxes:
         return ChainMap(self.server.own, dict(self._load_scenarios()))
 
     @cached_property
-    def known_drifts(self) -> Mapping[str, Drift]:
+    def known_drifts(self) -> "Mapping[str, Drift]":
         """All drifts that are known, by name."""
         return self._load_drifts()
 
