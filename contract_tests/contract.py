@@ -21,6 +21,7 @@ class ContractUnderTest:
     parts: tuple[JobOperation, ...]
     refusals: Refusals
     vocabulary: Vocabulary
+    resources: tuple[JobResource, ...] = ()
 
     def credentials(self, key: str) -> dict[str, dict[str, str]]:
         """The key as each security scheme wants it: schemathesis' `auth.openapi`."""
@@ -39,7 +40,7 @@ def load_contract(spec: str) -> ContractUnderTest:
     for resource in contract.resources:
         _add_links(document, resource)
     parts = tuple(part for resource in contract.resources for part in resource.operations)
-    return ContractUnderTest(provider.name, document, parts, refusals, contract.vocabulary)
+    return ContractUnderTest(provider.name, document, parts, refusals, contract.vocabulary, contract.resources)
 
 
 def _credential(scheme: Node, key: str) -> dict[str, str]:

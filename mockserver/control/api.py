@@ -26,7 +26,7 @@ from mockserver.plans.scenario import Activation, Scenario, read_scenario
 from mockserver.provider import Provider
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry
-from mockserver.sandbox.masking import mask
+from mockserver.masking import mask
 from mockserver.sandbox.outbox import read_endpoint
 from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches

@@ -97,7 +97,7 @@ def _authorizer(alternatives: list[list[tuple[Reader, str]]], policy: KeyPolicy)
                     return " ".join(keys)
                 refused = refused or wrong
         if refused:
-            from mockserver.sandbox.masking import mask  # for those who are refused
+            from mockserver.masking import mask  # for those who are refused
 
             message = f"Incorrect API key provided: {mask(refused)}. This key is refused; use another."
             raise Refusal("refused_key", message, headers=challenge)

@@ -10,7 +10,7 @@ from mockserver.form import FormError, read_urlencoded
 from mockserver.instants import read_instant, write_instant
 from mockserver.message import RawHeaders
 from mockserver.sandbox.journal import MAX_BODY, MAX_TEXT, Entry
-from mockserver.sandbox.masking import Masking, masking, pairs_of
+from mockserver.masking import Masking, masking, pairs_of
 
 VIOLATION = ("place", "field", "kind", "found", "expected")
 NOTHING: frozenset[str] = frozenset()

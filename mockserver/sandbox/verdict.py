@@ -31,7 +31,7 @@ from mockserver.sandbox.conduct import (
 )
 from mockserver.sandbox.findings import Finding, Severity, finding
 from mockserver.sandbox.journal import Entry
-from mockserver.sandbox.masking import masking
+from mockserver.masking import masking
 from mockserver.sandbox.sandbox import Sandbox
 
 SHORTLY = 10.0  # seconds of the machine within which the same create again is looked at twice
