@@ -104,10 +104,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was really seen: operation → declared status → how often; and the states of jobs that were seen."""
+    """What was really seen: operation → declared status → how often; and the states of jobs that were seen.
+
+    `shown` is operation → state → how often an answer of that operation showed a job in it.
+    """
 
     operations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     states: Mapping[str, int] = field(default_factory=dict)
+    shown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ class Report:
 
     `about` says of what and under which conditions: spec, url, version, started (RFC 3339), seconds, requests,
     jobs_created, spent, mode (`read-only`, `full`, `from-har`), phases (name → seconds and requests), options.
-    `timelines` are the jobs that were watched: id, kind, and (seconds since create, state, progress) in order.
+    `timelines` are the jobs that were watched: `id`, `kind`, and `points`, (seconds since create, state, progress) in
+    order.
     """
 
     about: Mapping[str, Any]

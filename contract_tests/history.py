@@ -75,6 +75,7 @@ class Exchange:
     problem: str = ""
     is_cut: bool = False
     size: int = 0  # bytes of the whole body
+    redirects: tuple[str, ...] = ()  # the URLs that led to the answer, the last one being where it came from
 
     def header(self, name: str) -> str | None:
         """The first value of an answer's header."""
@@ -158,6 +159,8 @@ class History:
     read_only: bool = False
     patience: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)  # purpose → why it was not tried (budget, no second key, …)
+    simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
 
     def of(self, *purposes: str, operation: str = "", action: str = "", job: str = "") -> list[Exchange]:
         """The exchanges of some purposes, in order."""

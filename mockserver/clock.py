@@ -44,18 +44,26 @@ class Clock:
 
     def at(self, real: float) -> float:
         """The instant that it shows when its source shows `real`."""
-        return self._base + (real - self._anchor) * self.rate if self.rate else self._base
+        if not self.rate:
+            return self._base
+        at = self._base + (real - self._anchor) * self.rate
+        return at if at <= MOST else max(self._base, MOST)  # a fast clock gets there, and stays
 
     def advance(self, seconds: float) -> None:
         """Move forward. Raises ValueError for a negative number of seconds, or beyond the year 9999."""
-        self.advance_to(self.now() + seconds)
+        real = self.source()
+        self._move(self.at(real) + seconds, real)
 
     def advance_to(self, instant: float) -> None:
         """Move forward to an instant. Raises ValueError for one that has passed, or beyond the year 9999."""
-        now = self.now()
+        self._move(instant, self.source())
+
+    def _move(self, instant: float, real: float) -> None:
+        """Show an instant that has not passed when the source shows `real`: it is read once, since it runs on."""
+        now = self.at(real)
         if not now <= instant <= MOST:
             raise ValueError(f"time only goes forward, and not beyond the year 9999: from {now} to {instant}")
-        self._base, self._anchor = instant, self.source()
+        self._base, self._anchor = instant, real
 
     def set(self, instant: float) -> None:
         """Show an instant from now on, also an earlier one: for a clock by which nothing has been made yet."""
@@ -63,9 +71,15 @@ class Clock:
 
     def change(self, mode: ClockMode, rate: float = 1.0) -> None:
         """Let time pass in another way from now on."""
-        self._base, self._anchor = self.now(), self.source()
+        real = self.source()
+        self._base, self._anchor = self.at(real), real
         self.mode = mode
         self.rate = 0.0 if mode in (ClockMode.FROZEN, ClockMode.SKIPPING) else rate
+
+    def take_over(self, other: "Clock") -> None:
+        """Show and do from now on what another clock does."""
+        self._base, self._anchor = other.now(), self.source()
+        self.mode, self.rate = other.mode, other.rate
 
     def copy(self) -> "Clock":
         """A clock of its own that shows and does the same."""

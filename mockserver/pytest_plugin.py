@@ -265,12 +265,13 @@ def mockserver(
     request: pytest.FixtureRequest, mockserver_servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MockServer]:
     """A sandbox for this test alone, with the variables set that lead clients to it."""
+    from mockserver.client import ControlRefused
     from mockserver.loading.plans import pytest_defaults
 
     defaults = pytest_defaults()
     options = _options(request.node)
     config = request.config
-    spec = options.get("spec") or config.getoption("--mockserver-spec") or config.getini("mockserver_spec")
+    spec = _spec(request, options.get("spec"))
     in_process = bool(options.get("in_process"))
     running = mockserver_servers.of(spec or defaults["spec"], in_process)
     api_key = f"sk-test-{blake2b(request.node.nodeid.encode(), digest_size=12).hexdigest()}"
@@ -291,7 +292,23 @@ def mockserver(
     for name in config.getini("mockserver_key_env") or defaults["key"]:
         monkeypatch.setenv(name, api_key)
     yield made
-    control.delete_sandbox(sandbox)
+    with suppress(ControlRefused):  # the test may have deleted it
+        control.delete_sandbox(sandbox)
+
+
+def _spec(request: pytest.FixtureRequest, marked: str | None) -> str:
+    """What is served: what the mark, the command line or the ini file says, each read against its own folder."""
+    config = request.config
+    ini = config.inipath.parent if config.inipath else config.rootpath
+    said = (
+        (marked, request.path.parent),
+        (config.getoption("--mockserver-spec"), config.invocation_params.dir),
+        (config.getini("mockserver_spec"), ini),
+    )
+    for spec, folder in said:
+        if spec:
+            return str(folder / spec) if (folder / spec).exists() else str(spec)
+    return ""
 
 
 def _options(node: Any) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """The control API: clocks, sandboxes, jobs, scenarios and the journal, as a user moves them over HTTP."""
 
+import asyncio
 import json
+import re
+from inspect import signature
 from typing import Any
 
 import httpx2
 import pytest
-from in_process import KEY, START, Service, frozen_clock, run, start
+from in_process import KEY, Service, run, start
 
-from mockserver.client import AsyncControl, ControlRefused
+from mockserver.client import AsyncControl, Control, ControlRefused
 from mockserver.sandbox.sandbox import sandbox_id
-from mockserver.web.server import Settings
 
 HOST = "mock.test"
 ME = sandbox_id(KEY)
@@ -133,6 +135,22 @@ def test_polls_of_one_key_skip_no_time_of_another(it: Controlled) -> None:
     assert [(job["id"], job["state"]) for job in jobs] == [(theirs, "queued")]
 
 
+def test_on_a_server_that_skips_time_goes_forward_for_each(it: Controlled) -> None:
+    server = "/sandboxes/server/clock"
+    it.good("POST", server, {"mode": "skipping"})
+    id = it.create()["id"]
+    assert [it.status(id) for _ in range(2)] == ["in_progress", "completed"]
+    to = it.good("POST", f"{server}/advance", {"to": "2031-01-01T00:00:00Z"})["now"]
+    assert it.good("GET", f"/sandboxes/{ME}/clock")["now"] == to
+    second = it.create()["id"]
+    assert [it.status(second) for _ in range(2)] == ["in_progress", "completed"]
+    it.good("POST", server, {"mode": "frozen"})
+    assert it.status(second) == "completed"  # time does not go back
+    it.good("POST", server, {"mode": "skipping", "now": "2032-01-01T00:00:00Z"})
+    it.create(OTHER)
+    assert it.good("GET", f"/sandboxes/{sandbox_id(OTHER)}/clock")["now"].startswith("2032-01-01")
+
+
 def test_a_sandbox_that_is_advanced_has_a_time_of_its_own_from_then_on(it: Controlled) -> None:
     mine, theirs = it.create()["id"], it.create(OTHER)["id"]
     it.good("POST", f"/sandboxes/{ME}/clock/advance", {"by": "10m"})
@@ -213,6 +231,62 @@ def test_what_is_exported_goes_on_elsewhere_as_if_nothing_had_happened(it: Contr
     assert it.create() == there.create()
 
 
+def test_time_goes_with_a_state_also_that_of_the_server(it: Controlled) -> None:
+    id = it.create()["id"]
+    it.good("POST", "/sandboxes/server/clock/advance", {"by": "30m"})
+    assert it.status(id) == "completed"
+    there = Controlled()
+    there.good("PUT", f"/sandboxes/{ME}/state", it.good("GET", f"/sandboxes/{ME}/state"))
+    assert there.status(id) == "completed"
+
+
+def test_what_was_counted_and_answered_goes_with_a_state(it: Controlled) -> None:
+    it.good("POST", f"/sandboxes/{ME}/scenarios", {"name": "unavailable-at-create"})  # the first two creates
+    body, headers = {"prompt": "x"}, {"idempotency-key": "once"}
+    assert [it.service.post("/videos", json=body).status_code for _ in range(3)] == [503, 503, 200]
+    made = it.service.post("/videos", json=body, headers=headers).json()["id"]
+    state = it.good("GET", f"/sandboxes/{ME}/state")
+    for one in (it, Controlled()):
+        one.good("PUT", f"/sandboxes/{ME}/state", state)
+        assert one.service.post("/videos", json=body).status_code == 200
+        assert one.service.post("/videos", json=body, headers=headers).json()["id"] == made
+
+
+def test_what_is_on_for_the_server_is_in_its_state(it: Controlled) -> None:
+    it.good("POST", "/sandboxes/server/scenarios", {"name": "mine", "definition": {"job": {"run": "never"}}})
+    it.good("PUT", "/sandboxes/server/progressions", {"*": {"by": "polls", "polls": 3}})
+    state = it.good("GET", "/sandboxes/server/state")
+    there = Controlled()
+    there.good("PUT", "/sandboxes/server/state", state)
+    assert there.good("GET", "/sandboxes/server/scenarios") == it.good("GET", "/sandboxes/server/scenarios")
+    assert there.good("GET", "/sandboxes/server/progressions") == {"*": {"by": "polls", "polls": 3}}
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "text"),
+    [
+        (("accounts",), [1], "sandboxes[0].accounts: found '[1]', expected a map"),
+        (("accounts", "openai", "held"), {"nobody": {}}, "held.nobody: there is no such job"),
+        (("definitions",), 3, "sandboxes[0].definitions: found '3', expected a map"),
+        (("name",), {"a": 1}, "sandboxes[0].name: found {'a': 1}"),
+        (("progressions",), [], "sandboxes[0].progressions"),
+        (("colour",), 1, "unknown key 'colour'"),
+        (("clock",), None, "sandboxes[0].clock"),
+    ],
+)
+def test_a_state_is_read_strictly(it: Controlled, place: tuple[str, ...], wrong: Any, text: str) -> None:
+    id = it.create()["id"]
+    state = it.good("GET", f"/sandboxes/{ME}/state")
+    holder = state["sandboxes"][0]
+    for token in place[:-1]:
+        holder = holder[token]
+    holder[place[-1]] = wrong
+    status, _, message = it.bad("PUT", f"/sandboxes/{ME}/state", state)
+    assert status == 422
+    assert text in message
+    assert it.status(id) == "queued"
+
+
 def test_a_servers_state_waits_for_keys_that_are_yet_to_come(it: Controlled) -> None:
     mine, theirs = it.create()["id"], it.create(OTHER)["id"]
     state = it.good("GET", "/sandboxes/server/state")
@@ -246,10 +320,23 @@ def test_a_job_is_forced_to_a_state_and_stays_in_it(it: Controlled, state: str, 
     assert (job["state"], job["status"]) == (state, status)
     it.good("POST", f"/sandboxes/{ME}/clock/advance", {"by": "50m"})
     assert it.status(id) == status
-    assert it.service.get(f"/videos/{id}/content").status_code == (200 if state == "succeeded" else 404) or state
+    assert (it.service.get(f"/videos/{id}/content").status_code == 200) is (state == "succeeded")
     assert it.good("GET", f"/sandboxes/{ME}/jobs/{id}")["state"] == state
     assert it.good("DELETE", f"/sandboxes/{ME}/jobs/{id}")["deleted"] is True
     assert it.bad("GET", f"/sandboxes/{ME}/jobs/{id}")[0] == 404
+
+
+def test_a_forced_end_lets_the_queue_move_up(it: Controlled) -> None:
+    it.good("POST", f"/sandboxes/{ME}/clock", {"mode": "frozen"})
+    it.good("POST", f"/sandboxes/{ME}/scenarios", {"name": "queue-of-one"})
+    first, second, third = (it.create()["id"] for _ in range(3))
+    it.good("POST", f"/sandboxes/{ME}/clock/advance", {"by": "20s"})
+    assert it.good("GET", f"/sandboxes/{ME}/jobs/{second}")["started"] is None
+    it.good("PATCH", f"/sandboxes/{ME}/jobs/{first}", {"state": "succeeded"})
+    assert it.good("GET", f"/sandboxes/{ME}/jobs/{second}")["started"] is not None
+    it.good("DELETE", f"/sandboxes/{ME}/jobs/{second}")
+    assert it.good("GET", f"/sandboxes/{ME}/jobs/{third}")["started"] is not None
+    assert it.bad("PATCH", f"/sandboxes/{ME}/jobs/{third}", {"state": "succeeded", "error": {}})[0] == 422
 
 
 def test_a_forced_failure_says_what_it_is_told_to(it: Controlled) -> None:
@@ -328,6 +415,9 @@ def test_the_journal_tells_what_happened_without_secrets(it: Controlled) -> None
     assert KEY not in json.dumps(entries)
     some = it.good("GET", f"/sandboxes/{ME}/journal", params={"action": "create", "status": "4XX"})["data"]
     assert [entry["number"] for entry in some] == [3]
+    for since, wanted in (("2", [2, 3]), (entries[0]["now"], [1, 2, 3]), ("2100-01-01T00:00:00Z", [])):
+        found = it.good("GET", f"/sandboxes/{ME}/journal", params={"since": since})["data"]
+        assert [entry["number"] for entry in found] == wanted
     har = it.good("GET", f"/sandboxes/{ME}/journal.har")
     assert [entry["response"]["status"] for entry in har["log"]["entries"]] == [200, 200, 400]
     assert KEY not in json.dumps(har)
@@ -405,10 +495,38 @@ def test_the_client_of_the_package(it: Controlled) -> None:
     run(story())
 
 
+@pytest.mark.parametrize("client", [Control, AsyncControl])
+def test_the_client_knows_every_operation(it: Controlled, client: type[Control] | type[AsyncControl]) -> None:
+    asked: set[tuple[str, str]] = set()
+
+    class Recording(client):  # type: ignore[misc, valid-type]
+        def call(self, method: str, path: str, json: Any = None, params: Any = None) -> Any:
+            asked.add((method, re.sub(r"(?<=/)x\w*", "{}", path)))
+            return asyncio.sleep(0) if client is AsyncControl else {}
+
+    recording: Any = Recording("http://127.0.0.1:1")
+    for name, method in vars(client).items():
+        if name[0] == "_" or name in ("call", "close"):
+            continue
+        wanted = [p for p in signature(method).parameters.values() if p.default is p.empty and p.name != "self"]
+        names = [p.name for p in wanted if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        found = getattr(recording, name)(
+            **{**dict.fromkeys(names, "x"), **({"sandbox": "x"} if "sandbox" in str(signature(method)) else {})}
+        )
+        if client is AsyncControl:
+            run(found)
+    document = it.good("GET", "/openapi.json")
+    known = {
+        (method.upper(), re.sub(r"\{\w+\}", "{}", path))
+        for path, item in document["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    assert known - asked == {("GET", "/openapi.json")}
+
+
 def test_settings_are_for_all_from_the_start() -> None:
     it = Controlled(scenario="never-ends")
     id = it.create()["id"]
     it.good("POST", "/sandboxes/server/clock/advance", {"by": "50m"})
     assert it.status(id) == "in_progress"
-    assert Settings().control
-    assert frozen_clock(START).now() == START

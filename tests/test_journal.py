@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from in_process import KEY, Service, start
 
 from mockserver.instants import write_instant
+from mockserver.masking import Masking, mask
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry, Journal
-from mockserver.masking import Masking, mask
 from mockserver.sandbox.sandbox import Sandbox
 from mockserver.sandbox.showing import Filter, entry_data, matches
 

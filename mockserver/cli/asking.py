@@ -48,7 +48,7 @@ def drifts(files: tuple[str, ...], as_json: bool) -> None:
 @click.command()
 @click.argument("url", default=URL)
 @click.option("--api-key", default="", metavar="KEY", help="Judge the client that used this key [all of them].")
-@click.option("--sandbox", default="server", metavar="ID", help="Judge the client of this sandbox.")
+@click.option("--sandbox", default="", metavar="ID", help="Judge the client of this sandbox.")
 @click.option("--token", default="", envvar="MOCKSERVER_CONTROL_TOKEN", help="The token of the control API.")
 @click.option("--strict", is_flag=True, help="Let warnings count too.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -58,13 +58,16 @@ def verdict(url: str, api_key: str, sandbox: str, token: str, strict: bool, as_j
 
     Exits with 0 if it passed, 1 if it did something that breaks or costs money, 2 if it could not be judged.
     """
-    from mockserver.client import Control
+    from mockserver.client import SERVER, Control
+    from mockserver.sandbox.sandbox import sandbox_id
     from mockserver.sandbox.verdict import lines_of
 
+    if api_key and sandbox:
+        raise click.UsageError("--api-key and --sandbox contradict each other: give one of them.")
+    if api_key:
+        sandbox = sandbox_id(api_key)
     with Control(url, token=token) as control:
-        if api_key:
-            sandbox = control.open_sandbox(api_key)["sandbox"]["id"]
-        found = control.verdict(sandbox, strict=strict)
+        found = control.verdict(sandbox or SERVER, strict=strict)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

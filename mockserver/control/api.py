@@ -7,26 +7,28 @@ from urllib.parse import parse_qsl
 import orjson
 
 from mockserver import __version__
-from mockserver.clock import Clock, ClockMode
+from mockserver.clock import MOST, Clock, ClockMode
 from mockserver.control.forcing import force
 from mockserver.control.state import export_state, import_state
 from mockserver.engine.refusal import Refusal
 from mockserver.engine.routing import Router
+from mockserver.engine.steering import line_up
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.errors import DeclarationError
 from mockserver.instants import read_duration, read_instant, write_instant
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import State, complete_words
+from mockserver.jobs.resource import Contract, JobResource
+from mockserver.masking import mask
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Document, Operation
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import known
-from mockserver.plans.scenario import Activation, Scenario, read_scenario
+from mockserver.plans.scenario import MAX_OWN, Activation, Scenario, read_definition
 from mockserver.provider import Provider
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry
-from mockserver.masking import mask
 from mockserver.sandbox.outbox import read_endpoint
 from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches
@@ -35,7 +37,6 @@ from mockserver.sandbox.verdict import verdict_on
 PREFIX = "/__mockserver/"
 MAX_LISTED = 1000  # jobs or exchanges, where no limit is given
 MAX_ACTIVATIONS = 100  # of one sandbox, and of the server
-MAX_OWN_SCENARIOS = 1000  # that were defined for one sandbox, or for the server
 _JSON = (b"content-type", b"application/json")
 Settle = Callable[[list[Sandbox]], Awaitable[None]]
 
@@ -223,7 +224,7 @@ class ControlApi:
         return self._sandbox_data(sandbox)
 
     def _export_state(self, given: Inputs) -> Any:
-        return export_state(self._all(given), self._sandboxes)
+        return export_state(self._all(given), self._sandboxes, self._named(given) is None)
 
     def _import_state(self, given: Inputs) -> Any:
         sandbox = self._named(given)
@@ -244,20 +245,23 @@ class ControlApi:
             raise ControlError(422, "unprocessable", "A scaled clock needs a rate.", "rate")
         at = _field(read_instant, body["now"], "now") if "now" in body else None
         clock = self._sandboxes.clock if sandbox is None else sandbox.own_clock or sandbox.clock.copy()
+        followers = [sandbox] if sandbox else [each for each in self._sandboxes if each.own_clock is None]
         if at is not None:
-            self._put_forward(clock, at, sandbox)
+            self._put(clock, at, any(each.has_jobs for each in followers))
         clock.change(mode, body.get("rate", 1.0))
         if sandbox is not None:
             sandbox.own_clock = clock
             sandbox.update()
         else:
             self._sandboxes.server.update()
+            for each in followers:
+                if at is not None and each.clock is not clock:  # of a server that skips, each has a time of its own
+                    self._put(each.clock, max(at, each.now()) if each.has_jobs else at, each.has_jobs)
         return self._clock_data(sandbox)
 
-    def _put_forward(self, clock: Clock, at: float, sandbox: Sandbox | None) -> None:
+    def _put(self, clock: Clock, at: float, has_jobs: bool) -> None:
         """Set a clock to an instant: to any if there are no jobs yet, else forward only."""
-        followers = [sandbox] if sandbox else [s for s in self._sandboxes if s.own_clock is None]
-        if any(len(account.store) for each in followers for account in each.accounts.values()):
+        if has_jobs:
             _advance(clock, at, "now")
         else:
             clock.set(at)
@@ -265,38 +269,44 @@ class ControlApi:
     def _delete_clock(self, given: Inputs) -> Any:
         sandbox = self._named(given)
         if sandbox is None:
-            for each in self._sandboxes:
-                if each.own_clock is None:
-                    each.reset(switches=False)
+            followers = [each for each in self._sandboxes if each.own_clock is None]
             mode, rate = self._sandboxes.start_clock
             clock = self._sandboxes.clock
             clock.set(clock.source())
             clock.change(mode, rate)
+            for each in followers:
+                each.reset(journal=False, switches=False)
+                each.follow_server()
             self._sandboxes.server.update()
         elif sandbox.own_clock is not None:
             sandbox.reset(journal=False, switches=False)
-            sandbox.own_clock = None
-            sandbox.update()
+            sandbox.follow_server()
         return self._clock_data(sandbox)
 
     async def _advance_clock(self, given: Inputs) -> Any:
         sandbox, body = self._named(given), given.body
         clock = self._sandboxes.clock if sandbox is None else sandbox.clock
+        start = clock.now()
         if "by" in body:
-            by = _field(read_duration, body["by"], "by")
-            to, field = clock.now() + by, "by"
+            by, field = _field(read_duration, body["by"], "by"), "by"
+            to = start + by
         else:
             to, field = _field(read_instant, body["to"], "to"), "to"
+            by = to - start
+        if not start <= to <= MOST:
+            raise _not_forward(start, to, field)
         if sandbox is not None and sandbox.own_clock is None and clock is self._sandboxes.clock:
             clock = sandbox.own_clock = clock.copy()  # from now on it is in a time of its own
             sandbox.update()
-        by = to - clock.now()
-        _advance(clock, to, field)
+        try:  # a running clock has run on since
+            clock.advance(by) if field == "by" else clock.advance_to(to)
+        except ValueError:
+            raise _not_forward(clock.now(), to, field) from None
         moved = [sandbox] if sandbox else [each for each in self._sandboxes if each.own_clock is None]
-        if sandbox is None:
-            for each in moved:
-                if each.clock is not clock:  # of a server that skips, each has a time of its own
-                    each.clock.advance(by)
+        for each in moved:
+            if each.clock is not clock:  # of a server that skips, each has a time of its own
+                there = each.now() + by if field == "by" else max(each.now(), to)
+                each.clock.advance_to(min(there, MOST))
         await self._settle(moved)
         return self._clock_data(sandbox)
 
@@ -342,10 +352,15 @@ class ControlApi:
         account, job = self._find_job(given)
         contract = self._providers()[account.provider].contract
         now = account.sandbox.now()
-        job = force(job, State(given.body["state"]), now, _resource(contract, job), given.body.get("error"))
+        if "error" in given.body and given.body["state"] != State.FAILED:
+            raise ControlError(422, "unprocessable", "Only a failed job has an error.", "error")
+        resource = _resource(contract, job)
+        if resource is None:
+            raise ControlError(409, "conflict", "The contract that is served has no such kind of job any more.")
+        job = force(job, State(given.body["state"]), now, resource, given.body.get("error"))
         account.held.pop(job.id, None)
         account.store.replace(job)
-        account.sandbox.outbox.changed(account, job)
+        line_up(account, now)
         await self._settle([account.sandbox])
         return self._job_data(account, job)
 
@@ -353,13 +368,15 @@ class ControlApi:
         account, job = self._find_job(given)
         account.held.pop(job.id, None)
         account.store.remove(job.id)
+        line_up(account, account.sandbox.now())
         return {"id": job.id, "deleted": True}
 
     def _job_data(self, account: Account, job: Job) -> dict[str, Any]:
         now, timeline = account.sandbox.now(), job.timeline
         state, progress = timeline.at(now)
         provider = self._providers().get(account.provider)
-        words = complete_words(dict(_resource(provider.contract, job).words)) if provider else {}
+        resource = _resource(provider.contract, job) if provider else None
+        words = complete_words(dict(resource.words)) if resource else {}
         started, ended = timeline.started_at(now), timeline.ended_at(now)
         expires = timeline.expires if state is State.SUCCEEDED else None
         return {
@@ -391,10 +408,10 @@ class ControlApi:
             raise ControlError(409, "conflict", f"{MAX_ACTIVATIONS} scenarios are on; switch some off first.")
         name = body["name"]
         if "definition" in body:
-            if name not in switches.own and len(switches.own) >= MAX_OWN_SCENARIOS:
-                raise ControlError(409, "conflict", f"{MAX_OWN_SCENARIOS} scenarios were defined; no more are kept.")
+            if name not in switches.own and len(switches.own) >= MAX_OWN:
+                raise ControlError(409, "conflict", f"{MAX_OWN} scenarios were defined; no more are kept.")
             definition = {"summary": "Defined through the control API.", **body["definition"]}
-            scenario = read_scenario(name, definition, frozenset(REFUSALS), "definition")
+            scenario = read_definition(name, definition, frozenset(REFUSALS), "definition")
             switches.define(scenario, definition)
         else:
             scenario = known(self._known_to(given), name, "name")
@@ -466,7 +483,13 @@ class ControlApi:
         """The entries that a request asks for, oldest first, and how many had to make room before."""
         sandboxes = self._all(given)
         wanted = {name: value for name, value in given.query.items() if name not in ("limit", "strict")}
-        chosen, secrets = Filter(**wanted), self._secrets()
+        for name in ("since", "until"):
+            if str(wanted.get(name, "")).isdecimal():
+                wanted[name] = int(wanted[name])
+        try:
+            chosen, secrets = Filter(**wanted), self._secrets()
+        except ValueError as error:
+            raise ControlError(422, "unprocessable", f"{error}.") from None
         found = [(each, entry) for each in sandboxes for entry in each.journal if matches(entry, chosen, *secrets)]
         found.sort(key=lambda pair: pair[1].real)
         limit = int(given.query.get("limit", MAX_LISTED))
@@ -554,13 +577,17 @@ def _advance(clock: Clock, to: float, field: str) -> None:
     try:
         clock.advance_to(to)
     except ValueError:
-        where = write_instant(to) if 0 <= to < 253_402_300_800 else f"{to:g} s"
-        text = f"Time only goes forward, up to the year 9999: it is {write_instant(now)}, and {where} was asked for."
-        raise ControlError(409, "conflict", text, field) from None
+        raise _not_forward(now, to, field) from None
+
+
+def _not_forward(now: float, to: float, field: str) -> ControlError:
+    where = write_instant(to) if 0 <= to < 253_402_300_800 else f"{to:g} s"
+    text = f"Time only goes forward, up to the year 9999: it is {write_instant(now)}, and {where} was asked for."
+    return ControlError(409, "conflict", text, field)
 
 
 def _instant(value: float | None) -> str | None:
-    return None if value is None else write_instant(value)
+    return None if value is None or value > MOST else write_instant(value)  # what is later never happens
 
 
 def _activation_data(activation: Activation) -> dict[str, Any]:
@@ -568,9 +595,10 @@ def _activation_data(activation: Activation) -> dict[str, Any]:
     return {"id": activation.id, "scenario": scenario.name, "summary": scenario.summary, "left": activation.left}
 
 
-def _resource(contract: Any, job: Job) -> Any:
+def _resource(contract: Contract, job: Job) -> JobResource | None:
+    """The kind of a job; None if the document was changed and has it no more."""
     kind = job.kind.partition("\n")[0]
-    return next(resource for resource in contract.resources if resource.name == kind)
+    return next((resource for resource in contract.resources if resource.name == kind), None)
 
 
 def _schemes(provider: Provider) -> Iterator[Mapping[str, Any]]:

@@ -3,6 +3,8 @@
 Keys and the secrets of webhooks are left out, so endpoints are too: they are added again after an import.
 """
 
+import re
+from collections import ChainMap
 from collections.abc import Mapping
 from functools import partial
 from math import inf, isfinite
@@ -10,30 +12,41 @@ from random import Random
 from typing import Any
 
 from mockserver.clock import MOST, MOST_RATE, Clock, ClockMode
-from mockserver.engine.steering import Held
 from mockserver.errors import DeclarationError
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.timeline import Timeline
+from mockserver.message import Response
 from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole, known
-from mockserver.plans.scenario import MAX_SLOTS, read_scenario
+from mockserver.plans.scenario import MAX_OWN, MAX_SLOTS, read_definition
 from mockserver.provider import Provider
-from mockserver.sandbox.sandbox import Account, Sandbox, Sandboxes
+from mockserver.sandbox.sandbox import MAX_COUNTS, MAX_REPLIES, Account, Held, Sandbox, Sandboxes, Switches
+from mockserver.stores.protocol import StoreFull
 
 FORMAT = "mockserver-state-1"
+LEAST_RATE = 1e-6  # of a scaled clock; slower ones ask for waits that cannot be told
+_MOST = {"definitions": 2 * MAX_OWN, "scenarios": 100, "drifts": 200, "progressions": 1000}  # of each, in one sandbox
+_NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")  # of a header
+_STEERING = re.compile(rb"[\x00-\x1f\x7f]")
 _SANDBOX = {
     "id", "name", "seed", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions", "counts",
 }  # fmt: skip
-_ACCOUNT = {"random", "requests", "jobs", "held", "records"}
+_SERVER = {"clock", "definitions", "scenarios", "drifts", "progressions"}
+_ACCOUNT = {"random", "requests", "jobs", "held", "records", "replies"}
+_REPLY = {"operation", "key", "digest", "status", "headers", "body"}
 _JOB = {"id", "kind", "inputs", "timeline", "source", "failure", "scenarios"}
 _TIMELINE = {"created", "started", "ended", "outcome", "due", "steps", "expires"}
 
 
-def export_state(sandboxes: list[Sandbox], registry: Sandboxes) -> dict[str, Any]:
-    """The state of some sandboxes."""
-    return {"format": FORMAT, "sandboxes": [_sandbox_out(each, registry) for each in sandboxes]}
+def export_state(sandboxes: list[Sandbox], registry: Sandboxes, with_server: bool) -> dict[str, Any]:
+    """The state of some sandboxes; `with_server`: and of what is switched on for all."""
+    data: dict[str, Any] = {"format": FORMAT, "sandboxes": [_sandbox_out(each, registry) for each in sandboxes]}
+    if with_server:
+        data["server"] = {"clock": _clock_out(registry.clock), **_switches_out(registry.server)}
+        data["server"]["definitions"] = registry.server.definitions
+    return data
 
 
 def import_state(
@@ -45,15 +58,28 @@ def import_state(
     entries = data["sandboxes"]
     if target is not None and len(entries) != 1:
         raise DeclarationError(f"sandboxes: {len(entries)} are given; the state of one sandbox holds one.")
-    for number, entry in enumerate(entries):  # all of it is read before anything is changed
-        scratch = Sandboxes(Clock(registry.real), seed=registry.seed, load_scenarios=lambda: registry.scenarios)
-        _sandbox_in(entry, scratch.of("scratch"), registry, providers, f"sandboxes[{number}]")
+    # All of it is read before anything is changed.
+    scratch = Sandboxes(
+        Clock(registry.real),
+        seed=registry.seed,
+        load_scenarios=lambda: registry.scenarios,
+        load_drifts=lambda: registry.known_drifts,
+    )
+    scratch.keep_like(registry)
+    if "server" in data and target is None:
+        _server_in(data["server"], scratch)
+    for number, entry in enumerate(entries):
+        _sandbox_in(entry, scratch.of(f"scratch {number}"), scratch, providers, f"sandboxes[{number}]")
+    if "server" in data and target is None:
+        _server_in(data["server"], registry)
+    _make_room(entries, target, registry)
     for number, entry in enumerate(entries):
         where = f"sandboxes[{number}]"
         sandbox = target or registry.find(str(entry["id"]))
         if sandbox is not None:
             _sandbox_in(entry, sandbox, registry, providers, where)
         else:
+            registry.pending.pop(str(entry["id"]), None)
             registry.pending[str(entry["id"])] = partial(_fill, entry, registry, providers, where)
 
 
@@ -65,21 +91,29 @@ def _fill(data: Any, registry: Sandboxes, providers: Mapping[str, Provider], whe
 
 
 def _sandbox_out(sandbox: Sandbox, registry: Sandboxes) -> dict[str, Any]:
-    clock = sandbox.clock
-    own = sandbox.own_clock is not None or clock is not registry.clock
     return {
         "id": sandbox.id,
         "name": sandbox.name,
         "seed": sandbox.seed,
-        "clock": {"mode": clock.mode.value, "rate": clock.rate, "now": clock.now()} if own else None,
+        "clock": _clock_out(sandbox.clock),
         "draws": _random_out(sandbox.draws),
         "accounts": {name: _account_out(account, registry) for name, account in sandbox.accounts.items()},
-        "definitions": {**registry.server.definitions, **sandbox.definitions},
-        "scenarios": [{"name": a.scenario.name, "left": a.left} for a in sandbox.activations],
-        "drifts": list(sandbox.drifts),
-        "progressions": {model: each.as_data for model, each in sandbox.progressions.items()},
+        "definitions": {**registry.server.definitions, **sandbox.definitions},  # its jobs may follow either
+        **_switches_out(sandbox),
         "counts": [[list(key) if isinstance(key, tuple) else [key], count] for key, count in sandbox.counts.items()],
     }
+
+
+def _switches_out(switches: Switches) -> dict[str, Any]:
+    return {
+        "scenarios": [{"id": a.id, "name": a.scenario.name, "left": a.left} for a in switches.activations],
+        "drifts": list(switches.drifts),
+        "progressions": {model: each.as_data for model, each in switches.progressions.items()},
+    }
+
+
+def _clock_out(clock: Clock) -> dict[str, Any]:
+    return {"mode": clock.mode.value, "rate": clock.rate, "now": clock.now()}
 
 
 def _account_out(account: Account, registry: Sandboxes) -> dict[str, Any]:
@@ -92,6 +126,19 @@ def _account_out(account: Account, registry: Sandboxes) -> dict[str, Any]:
             for id, held in account.held.items()
         },
         "records": registry.export_records(account.provider, account.owner),
+        "replies": [_reply_out(key, *reply) for key, reply in account.replies.items()],
+    }
+
+
+def _reply_out(key: tuple[str, str], digest: bytes, response: Response) -> dict[str, Any]:
+    operation, token = key
+    return {
+        "operation": operation,
+        "key": token,
+        "digest": digest.hex(),
+        "status": response.status,
+        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in response.headers],
+        "body": response.body.decode("latin-1"),
     }
 
 
@@ -109,8 +156,8 @@ def _job_out(job: Job) -> dict[str, Any]:
 
 def _timeline_out(timeline: Timeline) -> dict[str, Any]:
     values = timeline._asdict()
-    out = {name: None if value == inf else value for name, value in values.items()}
-    return {**out, "outcome": timeline.outcome.value, "expires": values["expires"]}
+    late = {name: None for name in ("started", "ended", "due", "expires") if (values[name] or 0) > MOST}  # so never
+    return {**values, **late, "outcome": timeline.outcome.value}
 
 
 def _random_out(random: Random) -> list[Any]:
@@ -121,41 +168,37 @@ def _random_out(random: Random) -> list[Any]:
 # -- in ---------------------------------------------------------------------------------------------
 
 
+def _server_in(data: Any, registry: Sandboxes) -> None:
+    entry = as_map(data, _SERVER, "server")
+    clock = _clock_in(entry.get("clock"), registry, "server.clock")
+    registry.server.clear()
+    registry.clock.take_over(clock)
+    _switches_in(entry, registry.server, registry, "server")
+    registry.server.update()
+
+
 def _sandbox_in(
     data: Any, sandbox: Sandbox, registry: Sandboxes, providers: Mapping[str, Provider], where: str
 ) -> None:
     entry = as_map(data, _SANDBOX, where)
     as_text(entry.get("id"), f"{where}.id", 100)
-    seed = entry.get("seed")
+    seed, name = entry.get("seed"), entry.get("name", "")
     sandbox.reset()
-    sandbox.name = str(entry.get("name", ""))[:200]
+    sandbox.name = as_text(name, f"{where}.name", 200) if name != "" else ""
     sandbox.seed = None if seed is None else as_whole(seed, f"{where}.seed", 0, 2**53)
-    sandbox.own_clock = None if entry.get("clock") is None else _clock_in(entry["clock"], registry, f"{where}.clock")
+    sandbox.own_clock = _clock_in(entry.get("clock"), registry, f"{where}.clock")
     _random_in(entry.get("draws"), sandbox.draws, f"{where}.draws")
-    accounts = entry.get("accounts", {})
-    for name, account in accounts.items() if isinstance(accounts, dict) else ():
+    for name, account in _map(entry, "accounts", where).items():
         if name not in providers:
             served = ", ".join(sorted(providers))
-            raise DeclarationError(f"{where}.accounts: {name!r} is not served here; there are {served}.")
+            raise DeclarationError(f"{where}.accounts: {name[:64]!r} is not served here; there are {served}.")
         _account_in(account, sandbox.account(name), registry, providers[name], f"{where}.accounts.{name}")
-    definitions = entry.get("definitions", {})
-    for name, definition in definitions.items() if isinstance(definitions, dict) else ():
-        own = read_scenario(name, definition, frozenset(REFUSALS), f"{where}.definitions.{name[:64]}")
-        sandbox.define(own, definition)
-    for number, each in enumerate(_list(entry, "scenarios", where)):
-        at = f"{where}.scenarios[{number}]"
-        activation = as_map(each, {"name", "left"}, at)
-        left = activation.get("left")
-        scenario = known(sandbox.scenarios, str(activation.get("name")), f"{at}.name")
-        sandbox.switch_on(scenario, None if left is None else as_whole(left, f"{at}.left", 1, 1_000_000))
-    for name in _list(entry, "drifts", where):
-        sandbox.drifts[str(name)] = known(registry.known_drifts, str(name), f"{where}.drifts")
-    progressions = entry.get("progressions", {})
-    for model, each in progressions.items() if isinstance(progressions, dict) else ():
-        sandbox.progressions[model] = read_progression(each, f"{where}.progressions.{model}")
+    _switches_in(entry, sandbox, registry, where)
     for pair in _list(entry, "counts", where):
         if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], list)):
             raise DeclarationError(f"{where}.counts: found {str(pair)[:60]!r}, expected pairs of a key and a number.")
+        if len(sandbox.counts) >= MAX_COUNTS:
+            raise DeclarationError(f"{where}.counts: found more than {MAX_COUNTS}.")
         key = tuple(part if isinstance(part, (str, int)) else str(part) for part in pair[0])
         sandbox.counts[key] = as_whole(pair[1], f"{where}.counts", 0, 2**53)
     kept = tuple(sandbox.accounts.values())
@@ -164,11 +207,36 @@ def _sandbox_in(
     sandbox.watch_jobs()
 
 
+def _switches_in(entry: Mapping[str, Any], switches: Switches, registry: Sandboxes, where: str) -> None:
+    for part, most in _MOST.items():
+        if isinstance(entry.get(part), (dict, list)) and len(entry[part]) > most:
+            raise DeclarationError(f"{where}.{part}: found {len(entry[part])}, expected at most {most}.")
+    for name, definition in _map(entry, "definitions", where).items():
+        own = read_definition(name, definition, frozenset(REFUSALS), f"{where}.definitions.{name[:64]}")
+        switches.define(own, definition)
+    catalogue = ChainMap(switches.own, *registry.scenarios.maps)
+    for number, each in enumerate(_list(entry, "scenarios", where)):
+        at = f"{where}.scenarios[{number}]"
+        activation = as_map(each, {"id", "name", "left"}, at)
+        left, id = activation.get("left"), str(activation.get("id"))
+        if not id.startswith("act_") or not id[4:].isdecimal() or len(id) > 20:
+            raise DeclarationError(f"{at}.id: found {id[:40]!r}, expected `act_` and a number.")
+        scenario = known(catalogue, str(activation.get("name")), f"{at}.name")
+        times = None if left is None else as_whole(left, f"{at}.left", 1, 1_000_000)
+        switches.switch_on(scenario, times, int(id[4:]))
+    for name in _list(entry, "drifts", where):
+        switches.drifts[str(name)] = known(registry.known_drifts, str(name), f"{where}.drifts")
+    for model, each in _map(entry, "progressions", where).items():
+        switches.progressions[model] = read_progression(each, f"{where}.progressions.{model}")
+
+
 def _clock_in(data: Any, registry: Sandboxes, where: str) -> Clock:
     entry = as_map(data, {"mode", "rate", "now"}, where)
     mode = ClockMode(as_choice(entry.get("mode"), list(ClockMode), f"{where}.mode"))
-    rate = as_number(entry.get("rate", 1), f"{where}.rate", 0, MOST_RATE)
-    return Clock(registry.real, mode, rate or 1.0, as_number(entry.get("now"), f"{where}.now", 0, MOST))
+    least = LEAST_RATE if mode is ClockMode.SCALED else 0
+    rate = as_number(entry.get("rate", 1), f"{where}.rate", least, MOST_RATE)
+    now = as_number(entry.get("now"), f"{where}.now", 0, MOST)
+    return Clock(registry.real, mode, rate if mode is ClockMode.SCALED else 1.0, now)
 
 
 def _account_in(data: Any, account: Account, registry: Sandboxes, provider: Provider, where: str) -> None:
@@ -181,16 +249,41 @@ def _account_in(data: Any, account: Account, registry: Sandboxes, provider: Prov
         job = _job_in(each, account, kinds, at)
         if account.store.get(job.id) is not None:
             raise DeclarationError(f"{at}.id: {job.id!r} stands there twice.")
-        account.store.add(job, account.sandbox.now())
-    held = entry.get("held", {})
-    for id, each in held.items() if isinstance(held, dict) else ():
+        try:
+            account.store.add(job, account.sandbox.now())
+        except StoreFull as full:
+            raise DeclarationError(f"{at}: there is no room for this job: {full}.") from None
+    for id, each in _map(entry, "held", where).items():
         at = f"{where}.held.{id[:60]}"
+        if account.store.get(id) is None:
+            raise DeclarationError(f"{at}: there is no such job among `jobs`.")
         parts = as_map(each, {"every", "left", "drawn", "slots"}, at)
         every = as_whole(parts.get("every"), f"{at}.every", 1, 1_000_000)
         left = as_whole(parts.get("left"), f"{at}.left", 0, 1_000_000)
         slots = as_whole(parts.get("slots", 0), f"{at}.slots", 0, MAX_SLOTS)
-        account.held[id] = Held(every, left, _timeline_in(parts.get("drawn"), f"{at}.drawn"), slots)
+        drawn = _timeline_in(parts.get("drawn"), f"{at}.drawn")
+        if not drawn.started <= drawn.ended or drawn.due < drawn.started:
+            raise DeclarationError(f"{at}.drawn: it ends, or is due, before it begins.")
+        account.held[id] = Held(every, left, drawn, slots)
+    replies = _list(entry, "replies", where)
+    for number, each in enumerate(replies[-MAX_REPLIES:]):
+        key, reply = _reply_in(each, f"{where}.replies[{number}]")
+        account.replies[key] = reply
     registry.import_records(account.provider, account.owner, _list(entry, "records", where), f"{where}.records")
+
+
+def _reply_in(data: Any, where: str) -> tuple[tuple[str, str], tuple[bytes, Response]]:
+    entry = as_map(data, _REPLY, where)
+    try:
+        headers = [(str(n).encode("latin-1"), str(v).encode("latin-1")) for n, v in _list(entry, "headers", where)]
+        digest, body = bytes.fromhex(str(entry.get("digest"))), str(entry.get("body", "")).encode("latin-1")
+    except (TypeError, ValueError):
+        raise DeclarationError(f"{where}: this is no reply; leave it as it was exported.") from None
+    lengths = {value for name, value in headers if name == b"content-length"}
+    if lengths - {b"%d" % len(body)} or not all(_NAME.fullmatch(n) and not _STEERING.search(v) for n, v in headers):
+        raise DeclarationError(f"{where}.headers: these are no headers; leave them as they were exported.")
+    response = Response(as_whole(entry.get("status"), f"{where}.status", 200, 299), headers, body)
+    return (str(entry.get("operation")), str(entry.get("key"))), (digest, response)
 
 
 def _job_in(data: Any, account: Account, kinds: set[str], where: str) -> Job:
@@ -226,21 +319,21 @@ def _timeline_in(data: Any, where: str) -> Timeline:
         State(as_choice(entry.get("outcome"), list(State), f"{where}.outcome")),
         due,
         as_whole(entry.get("steps", 10), f"{where}.steps", 1, 1000),
-        None if expires is None else as_number(expires, f"{where}.expires", 0, 1e12),
+        None if expires is None else as_number(expires, f"{where}.expires", 0, MOST),
     )
 
 
 def _or_never(value: Any, where: str, low: float) -> float:
-    return inf if value is None else as_number(value, where, low, 1e12)
+    return inf if value is None else as_number(value, where, low, MOST)
 
 
 def _random_in(data: Any, random: Random, where: str) -> None:
     try:
         version, words, gauss = data
-        if gauss is not None and not isfinite(gauss):
+        if (gauss is not None and not isfinite(gauss)) or not all(0 <= word < 2**32 for word in words):
             raise ValueError
         random.setstate((version, tuple(words), gauss))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DeclarationError(f"{where}: this is no state of a generator; leave it as it was exported.") from None
 
 
@@ -248,4 +341,11 @@ def _list(entry: Mapping[str, Any], key: str, where: str) -> list[Any]:
     value = entry.get(key, [])
     if not isinstance(value, list):
         raise DeclarationError(f"{where}.{key}: found {str(value)[:60]!r}, expected a list.")
+    return value
+
+
+def _map(entry: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    value = entry.get(key, {})
+    if not isinstance(value, dict):
+        raise DeclarationError(f"{where}.{key}: found {str(value)[:60]!r}, expected a map.")
     return value

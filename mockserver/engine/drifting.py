@@ -12,7 +12,6 @@ from mockserver.plans.drift import ANY, ERRORS, Change, Drift
 from mockserver.sandbox.exchange import Exchange
 
 Again = Callable[[Exchange, Request], tuple[Response, Exchange] | None]
-MAX_COUNTS = 100_000  # of the requests of a sandbox, for drifts that are about every nth
 
 
 class Drifter:
@@ -109,9 +108,4 @@ def _is_numbered(drift: Drift) -> bool:
 
 def _count(drift: Drift, exchange: Exchange) -> int:
     """The number of this answer among those about one job that the drift is about."""
-    counts = exchange.sandbox.counts
-    if len(counts) > MAX_COUNTS:
-        counts.clear()
-    key = ("drift", drift.name, exchange.job.id if exchange.job else exchange.request.path)
-    counts[key] = counts.get(key, 0) + 1
-    return counts[key]
+    return exchange.sandbox.count(("drift", drift.name, exchange.job.id if exchange.job else exchange.request.path))

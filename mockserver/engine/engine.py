@@ -99,7 +99,6 @@ class Engine:
         )
         made._context.records = self._context.records
         made._context.start = self._context.start
-        made._context.site = self._context.site
         self._sandboxes.keep_records(provider.name, self._context.records)
         return made
 
@@ -226,8 +225,8 @@ class Engine:
 
         It is in no journal, and neither scenarios nor the numbers of requests count it.
         """
-        other, sandbox = Exchange(request, exchange.real), exchange.sandbox
-        steered, sandbox.steered = sandbox.steered, False
+        other = Exchange(request, exchange.real)
+        other.marked.plain = True
         try:
             way = self._find_way(other)
             other.operation, other.name, other.action = way.operation, way.name, way.action
@@ -237,7 +236,6 @@ class Engine:
         except (Refusal, DocumentError):
             return None
         finally:
-            sandbox.steered = steered
             if other.request_id:
                 other.account.requests -= 1
         return response, other
@@ -248,12 +246,11 @@ class Engine:
             from mockserver.engine.telling import Teller
 
             self._teller = Teller(self.provider.contract, self._results)
-        return self._teller.event(job, at, site or self._context.site, id, callback)
+        return self._teller.event(job, at, site, id, callback)
 
     def _find_way(self, exchange: Exchange) -> "_Way":
         """The operation that a request means, remembered: clients ask for the same paths again and again."""
         request = exchange.request
-        self._context.site = request.site
         route, values = self._route(exchange)
         if route.by_query:
             given = parse_qsl(request.query, keep_blank_values=True)

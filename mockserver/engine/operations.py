@@ -58,7 +58,6 @@ class Context:
     media: Media | None = None
     lenient: bool = False
     start: float = 0.0
-    site: str = ""  # the absolute URL below which it was last asked
     records: Records = field(default_factory=Records)
     _invented: dict[str, InventedJobs] = field(default_factory=dict)
 
@@ -162,7 +161,7 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
         exchange.request_id = b"%b%012x" % (account.prefix, account.requests)
         headers = request.headers
         if (
-            sandbox.steered
+            (sandbox.steered and (exchange.marks is None or not exchange.marks.plain))
             or b"prefer" in headers
             or (starts and (b"idempotency-key" in headers or (magic and (magic in request.body or is_marked(request)))))
         ):
@@ -241,6 +240,7 @@ def _create(context: Context, resource: JobResource, part: JobOperation) -> Act:
                 "too_many_jobs", f"No room for another job: {full}.", headers=[(b"retry-after", b"10")]
             ) from None
         exchange.job = job
+        account.site = exchange.request.site
         return answer.about(exchange, job)
 
     return act

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from mockserver.clock import MOST
 from mockserver.engine.conversion import as_type, converter, instant_writer
 from mockserver.engine.invented import chosen_fields, usual_request
 from mockserver.engine.paging import Page, Paging, wants_url
@@ -58,11 +59,17 @@ class Records:
         self._bytes = 0
         self._all: dict[tuple[Place, str, str], Record] = {}  # oldest first
         self._shelves: dict[tuple[Place, str], dict[str, Record]] = {}
+        self._places: dict[str, dict[Place, None]] = {}  # by owner: where it has records
+
+    def blank(self) -> "Records":
+        """Others of the same size, that hold nothing."""
+        return Records(self._most, self._most_bytes)
 
     def add(self, place: Place, record: Record) -> None:
         """Keep a new record; the oldest make room."""
         self._all[place, record.owner, record.id] = record
         self._shelves.setdefault((place, record.owner), {})[record.id] = record
+        self._places.setdefault(record.owner, {})[place] = None
         self._bytes += record.size
         while len(self._all) > self._most or (self._bytes > self._most_bytes and len(self._all) > 1):
             oldest_place, _, _ = next(iter(self._all))
@@ -81,24 +88,27 @@ class Records:
         del shelf[record.id]
         if not shelf:
             del self._shelves[place, record.owner]
+            places = self._places[record.owner]
+            del places[place]
+            if not places:
+                del self._places[record.owner]
         self._bytes -= record.size
 
     def forget(self, owner: str) -> None:
         """Forget all records of one owner."""
-        for (place, whose), shelf in tuple(self._shelves.items()):
-            if whose == owner:
-                for record in tuple(shelf.values()):
-                    self.remove(place, record)
+        for place in tuple(self._places.get(owner, ())):
+            for record in tuple(self._shelves[place, owner].values()):
+                self.remove(place, record)
 
     def exported(self, owner: str) -> list[Any]:
-        """The records of one owner as plain data, oldest first."""
+        """The records of one owner as plain data, those of each place oldest first."""
         return [
             {
                 "place": [place[0], list(place[1])],
                 **{name: getattr(record, name) for name in ("id", "kind", "created", "updated", "fields")},
             }
-            for (place, whose, _), record in self._all.items()
-            if whose == owner
+            for place in self._places.get(owner, ())
+            for record in self._shelves[place, owner].values()
         ]
 
     def take_in(self, owner: str, data: list[Any], where: str) -> None:
@@ -110,9 +120,15 @@ class Records:
                     str(entry["id"]), owner, str(entry["kind"]), float(entry["created"]), float(entry["updated"]),
                     dict(fields), len(orjson.dumps(fields)),
                 )  # fmt: skip
-                self.add((str(collection), tuple(map(str, above))), record)
-            except (KeyError, TypeError, ValueError):
+                place = (str(collection), tuple(map(str, above)))
+                if not (0 <= record.created <= MOST and 0 <= record.updated <= MOST) or self._has(place, record):
+                    raise ValueError
+                self.add(place, record)
+            except (KeyError, TypeError, ValueError, OverflowError):
                 raise DeclarationError(f"{where}[{number}]: this is no record; leave it as it was exported.") from None
+
+    def _has(self, place: Place, record: Record) -> bool:
+        return (place, record.owner, record.id) in self._all
 
     def find(self, place: Place, owner: str, id: str) -> Record | None:
         """The record of an id, if the owner has it; what nobody's key was asked for belongs to all."""

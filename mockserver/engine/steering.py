@@ -23,11 +23,10 @@ from mockserver.plans.progression import Progress, Progression
 from mockserver.plans.reading import near
 from mockserver.plans.scenario import ASSET, MAX_WAIT, Activation, JobPlan, Scenario, Step
 from mockserver.sandbox.exchange import Exchange
-from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Sandbox, Sandboxes
+from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Held, Sandbox, Sandboxes
 
 STARTS = (Action.CREATE, Action.FOLLOW_UP)
 MARK = b"scenario:"  # in a prompt or a model: `scenario:moderated-at-create`
-MAX_COUNTS = 100_000  # of requests, for the steps of scenarios
 MAX_TOKEN = 255  # characters of an Idempotency-Key
 MAX_TEXTS = 10_000  # values of a request that are looked at for names of scenarios
 _MAGIC = re.compile(r"(?<![\w-])scenario:([a-z0-9][a-z0-9-]{0,63})")
@@ -38,20 +37,6 @@ _SPOILED = bytes(255 - n for n in range(256))
 _HEAD = 24  # bytes that are not spoiled: it still looks like what it is
 
 Act = Callable[[Exchange, Inputs], Response]
-
-
-@dataclass(slots=True)
-class Held:
-    """A job that waits for something other than time, and the life `drawn` that it would have had.
-
-    It waits for polls: `left` until its next event, `every` from each event to the next. With `slots` it waits until
-    one of so many is free, and polls do not matter.
-    """
-
-    every: int
-    left: int
-    drawn: Timeline
-    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -340,7 +325,7 @@ def _fired(exchange: Exchange, choices: Iterable[Choice], action: str, has_resul
                 continue
             key = (choice.scenario.name, choice.source, index, choice.subject)
             keys.append(key)
-            number = _count(counts, key)
+            number = exchange.sandbox.count(key)
             is_past = step.last is not None and number > step.last
             is_over = is_over and is_past
             if is_past or number < step.first:
@@ -353,14 +338,6 @@ def _fired(exchange: Exchange, choices: Iterable[Choice], action: str, has_resul
             counts.pop(key, None)
 
 
-def _count(counts: dict[Any, int], key: tuple[Any, ...]) -> int:
-    """Count one more of something."""
-    if len(counts) >= MAX_COUNTS and key not in counts:
-        del counts[next(iter(counts))]
-    counts[key] = number = counts.get(key, 0) + 1
-    return number
-
-
 def _over_quota(exchange: Exchange, key: tuple[Any, ...], quota: tuple[int, float]) -> float | None:
     """For how many virtual seconds a quota is used up; None if it is not. What is left of it is told."""
     most, per = quota
@@ -368,7 +345,7 @@ def _over_quota(exchange: Exchange, key: tuple[Any, ...], quota: tuple[int, floa
     now = int(exchange.now * 1000)
     if since not in counts or now >= counts[since] + per * 1000:
         counts[since], counts[used] = now, 0
-    number = _count(counts, used)
+    number = exchange.sandbox.count(used)
     wait = (counts[since] - now) / 1000 + per
     if number > most:
         return wait
@@ -399,6 +376,7 @@ def before(exchange: Exchange, fired: Sequence[Fired]) -> None:
         exchange.marked.fault = Fault("delay", delay=delay)
     for choice, step, wait in fired:
         if step.refuse:
+            exchange.marked.planned = True
             raise refusal_of(choice, step, exchange.sandbox, wait)
         if step.connection == "reset":
             exchange.marked.fault = Fault("reset", delay=delay)

@@ -7,6 +7,7 @@ from mockserver.errors import DeclarationError
 from mockserver.instants import read_duration
 
 Known = TypeVar("Known")
+MAX_WORD = 100  # characters of a word whose like is looked for
 
 
 def known(catalogue: Mapping[str, Known], name: str, where: str) -> Known:
@@ -26,7 +27,7 @@ def as_map(data: Any, known: Collection[str], where: str) -> Mapping[str, Any]:
     for key in data:
         if key not in known:
             raise DeclarationError(
-                f"{where}: unknown key {key!r}{near(str(key), known)}; known are {', '.join(sorted(known))}."
+                f"{where}: unknown key {_shown(key)}{near(str(key), known)}; known are {', '.join(sorted(known))}."
             )
     return data
 
@@ -35,7 +36,7 @@ def near(word: str, known: Collection[str]) -> str:
     """` (did you mean …?)`, or nothing."""
     from difflib import get_close_matches  # needed for mistakes alone
 
-    close = get_close_matches(word, list(map(str, known)), 1)
+    close = get_close_matches(word[:MAX_WORD], list(map(str, known)), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

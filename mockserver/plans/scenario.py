@@ -32,6 +32,9 @@ LATE = 300.0  # seconds that a late event takes longer
 MAX_WAIT = 120.0  # real seconds that an answer is held back at most
 MAX_SLOTS = 10_000
 MAX_COUNT = 1_000_000  # of requests, in `nth`
+MAX_STEPS = 200  # of a scenario: each request looks at all of them
+MAX_OWN = 1000  # scenarios that are defined for one sandbox, or for the server, while it runs
+MAX_DEFINITION = 64 * 1024  # bytes of one of those as JSON
 NEVER = "never"
 _ENDS = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED}
 _BODILESS = {204, 205, 304}
@@ -209,8 +212,8 @@ def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Sc
     if "\n" in summary:
         raise DeclarationError(f"{where}.summary: expected one line.")
     steps = entry.get("requests", [])
-    if not isinstance(steps, list):
-        raise DeclarationError(f"{where}.requests: expected a list of steps.")
+    if not isinstance(steps, list) or len(steps) > MAX_STEPS:
+        raise DeclarationError(f"{where}.requests: expected a list of at most {MAX_STEPS} steps.")
     job = _read_job(entry["job"], f"{where}.job") if "job" in entry else None
     if job is None and not steps:
         raise DeclarationError(f"{where}: expected `job`, `requests`, or both: without them nothing happens.")
@@ -221,6 +224,14 @@ def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Sc
         tuple(_read_step(step, kinds, f"{where}.requests[{n}]") for n, step in enumerate(steps)),
         as_text(entry["source"], f"{where}.source") if "source" in entry else "",
     )
+
+
+def read_definition(name: str, data: Any, kinds: frozenset[str], where: str) -> Scenario:
+    """One scenario that is defined while a server runs. Raises DeclarationError, also for a large one."""
+    size = len(orjson.dumps(_json(data, where)))
+    if size > MAX_DEFINITION:
+        raise DeclarationError(f"{where}: found {size} bytes, expected at most {MAX_DEFINITION}.")
+    return read_scenario(name, data, kinds, where)
 
 
 def _read_job(data: Any, where: str) -> JobPlan:

@@ -8,8 +8,8 @@ from typing import Any
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.lifecycle import TERMINAL
 from mockserver.jobs.resource import Action
-from mockserver.sandbox.journal import Entry
 from mockserver.masking import is_secret_name
+from mockserver.sandbox.journal import Entry
 
 SLACK = 0.010  # seconds that timers and a loopback connection are off by: sooner than asked by less is not
 SLACK_SHARE = 0.05  # of a wait that was asked for, likewise

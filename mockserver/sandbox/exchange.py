@@ -17,10 +17,10 @@ class Marks:
 
     `refusal` is the kind of refusal and `violations` what is wrong with the request; `scenarios` and `drifts` name
     what was applied; `extra` are further headers of the answer, `fault` is how it is broken on its way; `plan` makes a
-    new job follow its scenarios.
+    new job follow its scenarios. `plain`: nothing that is switched on has a say. `planned`: a scenario has refused it.
     """
 
-    __slots__ = ("drifts", "extra", "fault", "plan", "refusal", "scenarios", "violations")
+    __slots__ = ("drifts", "extra", "fault", "plain", "plan", "planned", "refusal", "scenarios", "violations")
 
     def __init__(self) -> None:
         self.refusal = ""
@@ -29,7 +29,9 @@ class Marks:
         self.drifts = NOTHING
         self.fault: Fault | None = None
         self.extra: RawHeaders = []
+        self.plain = False
         self.plan: Any = None
+        self.planned = False
 
 
 class Exchange:

@@ -10,9 +10,9 @@ from urllib.parse import unquote_plus
 
 from mockserver import __version__
 from mockserver.instants import write_instant
+from mockserver.masking import Masking, masking, pairs_of
 from mockserver.message import PHRASES
 from mockserver.sandbox.journal import Entry
-from mockserver.masking import Masking, masking, pairs_of
 from mockserver.sandbox.showing import NOTHING, is_request_cut, shown_form, shown_violation, text_of
 
 _HTTP = "HTTP/1.1"  # the only one that is served

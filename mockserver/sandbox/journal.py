@@ -7,6 +7,7 @@ would be freed a thousand requests later, scattered among the jobs that stay.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from heapq import heapify, heappop, heapreplace
 from marshal import dumps, loads
 from typing import Any, NamedTuple
 
@@ -21,8 +22,8 @@ MAX_TEXT = 2000  # characters of a path, of a query and of a header
 MAX_HEADERS = 64
 MAX_MEDIA = 64  # bytes of a picture, sound or film: enough to tell what it is
 MAX_ENTRY = 64 * 1024  # bytes of one entry, above which its headers are cut
-_OFTEN = 63  # how often the journals of all sandboxes are counted: each 64th entry
-_UNMARKED: Any = ("", (), (), (), "", 0.0)
+_KEPT = 7 / 8  # of what all may hold, down to which is made room: not again with each entry
+_UNMARKED: Any = ("", (), (), (), "", 0.0, False)
 _PLAIN = 2  # the version of the format that looks for no repetitions: twice as fast
 
 
@@ -35,7 +36,7 @@ class Entry(NamedTuple):
     `form` holds name and text of each field, and for a file (name, media type, size). `job` and `state` are the id and
     the canonical state of the job that it was about, at that instant; '' for none. `violations` are (place, field,
     kind, found, expected). `fault` is how the answer was broken on its way, and `delay` for how many seconds of the
-    machine it was held back.
+    machine it was held back; `planned`: it was a scenario that refused it.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Entry(NamedTuple):
     drifts: tuple[str, ...]
     fault: str
     delay: float = 0.0
+    planned: bool = False
 
 
 class Shelf:
@@ -69,17 +71,21 @@ class Shelf:
 
     def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self.most_bytes = most_bytes
+        self.bytes = 0  # of all of them
         self.journals: dict[int, Journal] = {}
 
     def make_room(self) -> None:
-        """Let the largest journals lose their oldest entries if all together are too large."""
-        total = sum(journal.bytes for journal in self.journals.values())
-        while total > self.most_bytes:
-            largest = max(self.journals.values(), key=lambda journal: journal.bytes)
-            before = largest.bytes
+        """Let the largest journals lose their oldest entries until there is some room again."""
+        order = [(-journal.bytes, id, journal) for id, journal in self.journals.items() if len(journal)]
+        heapify(order)
+        while order and self.bytes > self.most_bytes * _KEPT:
+            _, id, largest = order[0]
             for _ in range(max(len(largest) // 4, 1)):
                 largest.drop_oldest()
-            total -= before - largest.bytes
+            if len(largest):
+                heapreplace(order, (-largest.bytes, id, largest))
+            else:
+                heappop(order)
 
 
 class Journal:
@@ -130,20 +136,26 @@ class Journal:
         kept = self._kept
         kept.append(blob)
         self.last = exchange.real
-        self.bytes += len(blob)
-        self.count = count = self.count + 1
+        size = len(blob)
         if len(kept) > MAX_ENTRIES:
-            self.bytes -= len(kept.popleft())
-        if count & _OFTEN == 0:
-            self._shelf.make_room()
+            size -= len(kept.popleft())
+        self.bytes += size
+        self.count += 1
+        shelf = self._shelf
+        shelf.bytes += size
+        if shelf.bytes > shelf.most_bytes:
+            shelf.make_room()
 
     def drop_oldest(self) -> None:
         """Lose the oldest entry."""
-        self.bytes -= len(self._kept.popleft())
+        size = len(self._kept.popleft())
+        self.bytes -= size
+        self._shelf.bytes -= size
 
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
+        self._shelf.bytes -= self.bytes
         self.bytes = self.count = 0
 
     def leave(self) -> None:
@@ -167,7 +179,7 @@ class Journal:
 def _plain(marks: Marks, fault: Fault | None) -> tuple[Any, ...]:
     violations = tuple(tuple(violation) for violation in marks.violations)
     kind, delay = (fault.kind, fault.delay) if fault else ("", 0.0)
-    return marks.refusal, violations, marks.scenarios, marks.drifts, kind, delay
+    return marks.refusal, violations, marks.scenarios, marks.drifts, kind, delay, marks.planned
 
 
 def _entry(number: int, packed: Any) -> Entry:

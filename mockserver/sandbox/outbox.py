@@ -290,7 +290,7 @@ class Outbox:
     def note(self, delivery: Delivery, attempt: Attempt) -> None:
         """What came of an attempt: it has arrived, is tried again after a while, or is given up."""
         delivery.attempts.append(attempt)
-        if delivery.id not in self.kept:
+        if self.kept.get(delivery.id) is not delivery:
             return  # forgotten meanwhile
         status = attempt.status
         if status is not None and 200 <= status < 300:

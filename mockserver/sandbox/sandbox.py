@@ -12,7 +12,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mockserver.clock import Clock, ClockMode
+from mockserver.errors import DeclarationError
 from mockserver.jobs.job import Job
+from mockserver.jobs.timeline import Timeline
 from mockserver.message import Response
 from mockserver.plans.progression import Progression
 from mockserver.plans.scenario import Activation, Scenario
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_SANDBOXES = 10_000  # the one that was idle longest goes
 IDLE_SECONDS = 86_400.0  # of the machine's time, after which a sandbox that nobody used is dropped
+SWEEP_SECONDS = 60.0  # between two looks for those; each takes as long as there are sandboxes
+MAX_PENDING = 10_000  # imported states that wait for their key
+MAX_COUNTS = 100_000  # of requests, for the steps of scenarios and drifts, in one sandbox
 MAX_REPLIES = 1000  # answers kept for their Idempotency-Key, of one account
 SERVER = "server"  # the id that stands for all sandboxes together
 ANONYMOUS = "anonymous"  # the sandbox of requests that bring no key
@@ -50,10 +55,12 @@ class Switches:
         self.outbox = Outbox(scope)
         self._switched = 0
 
-    def switch_on(self, scenario: Scenario, times: int | None = None) -> Activation:
-        """Let a scenario have its say from now on, for so many requests (None: for good)."""
-        self._switched += 1
-        activation = Activation(f"act_{self._switched}", scenario, times)
+    def switch_on(self, scenario: Scenario, times: int | None = None, number: int | None = None) -> Activation:
+        """Let a scenario have its say from now on, for so many requests (None: for good). `number` is that of an
+        activation that was exported."""
+        number = self._switched + 1 if number is None else number
+        self._switched = max(self._switched, number)
+        activation = Activation(f"act_{number}", scenario, times)
         self.activations.append(activation)
         self.update()
         return activation
@@ -65,6 +72,7 @@ class Switches:
 
     def clear(self) -> None:
         """Switch all off, and forget what was defined."""
+        self._switched = 0
         self.activations.clear()
         self.own.clear()
         self.definitions.clear()
@@ -83,8 +91,22 @@ class Switches:
 
 
 @dataclass(slots=True)
+class Held:
+    """A job that waits for polls or for a slot: how many polls it takes from event to event, how many are left until
+    the next one, the life that it would have had, and how many may run at a time (0: any).
+    """
+
+    every: int
+    left: int
+    drawn: Timeline
+    slots: int = 0
+
+
+@dataclass(slots=True)
 class Account:
-    """What a sandbox has at one provider. `held` are the timelines of jobs that wait for polls, with the polls left."""
+    """What a sandbox has at one provider. `replies` are answers by operation and Idempotency-Key, each with a digest of
+    its request; `held` are the jobs that wait for polls or for a slot.
+    """
 
     sandbox: "Sandbox"
     provider: str
@@ -94,7 +116,8 @@ class Account:
     prefix: bytes
     requests: int = 0
     replies: dict[tuple[str, str], tuple[bytes, Response]] = field(default_factory=dict)
-    held: dict[str, Any] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    site: str = ""  # the absolute URL that its paths hang below, as the client that last created a job saw it
 
     def next_request_id(self) -> bytes:
         """An id for a request: the same for the same requests of a key."""
@@ -143,7 +166,11 @@ class Sandbox(Switches):
         if self.own_clock is None and skips and self._private is None:
             self._private = registry.clock.copy()
         elif self.own_clock is not None or not skips:
-            self._private = None
+            private, self._private = self._private, None
+            ahead = private is not None and private.now() > registry.clock.now() and self.has_jobs
+            if self.own_clock is None and private is not None and ahead:
+                self.own_clock = private  # it has skipped ahead, and time does not go back
+                private.change(registry.clock.mode, registry.clock.rate or 1.0)
         self.clock = self.own_clock or self._private or registry.clock
         moves = self.clock.mode is ClockMode.SKIPPING
         self.steered = moves or self.has_plans or any(s.is_on for s in self.sources)
@@ -172,7 +199,7 @@ class Sandbox(Switches):
         for account in self.accounts.values() if self.telling else ():
             for job in account.store:
                 if job.timeline.ended > now:
-                    self.watch(account.provider, job)
+                    self.watch(account.provider, job, account.site)
 
     def _job_changed(self, account: "Account", old: Job, new: Job | None) -> None:
         """A job was replaced, or (None) removed. One that had ended by then is told of still."""
@@ -190,12 +217,29 @@ class Sandbox(Switches):
         if outbox.changed(account, new):
             self.registry.ring(self)
         elif self.telling and (before.ended, before.outcome) != (after.ended, after.outcome):
-            self.watch(account.provider, new)
+            self.watch(account.provider, new, account.site)
 
     @property
     def used(self) -> float:
         """When it was last asked for anything, in seconds of the machine since the epoch."""
         return max(self.created, self.journal.last)
+
+    def count(self, key: tuple[Any, ...]) -> int:
+        """Count one more of something; gives its number. What was counted first is forgotten beyond a limit."""
+        counts = self.counts
+        if len(counts) >= MAX_COUNTS and key not in counts:
+            del counts[next(iter(counts))]
+        counts[key] = number = counts.get(key, 0) + 1
+        return number
+
+    def follow_server(self) -> None:
+        """Go by the server's clock from now on, wherever the own one was."""
+        self.own_clock = self._private = None
+        self.update()
+
+    @property
+    def has_jobs(self) -> bool:
+        return any(len(account.store) for account in self.accounts.values())
 
     def now(self) -> float:
         """The sandbox's instant, in seconds since the epoch."""
@@ -289,6 +333,9 @@ class Sandboxes:
         self.seed = seed
         self.shelf = Shelf()
         self.by_key: dict[str, Sandbox] = {}
+        self._by_id: dict[str, Sandbox] = {}
+        self._next_sweep = 0.0  # on the machine's clock
+        self._idlest: list[tuple[float, Sandbox]] = []  # those that were idle longest last; may name used ones
         self.server = ServerSwitches(self)
         self._max_jobs = max_jobs
         self._on_full = on_full
@@ -315,24 +362,41 @@ class Sandboxes:
         """The sandbox of a key ('' for requests without one)."""
         found = self.by_key.get(key)
         if found is None:
-            self.expire()
+            if self.real() >= self._next_sweep:
+                self.expire()
             if len(self.by_key) >= MAX_SANDBOXES:
-                self.drop(min(self.by_key.values(), key=lambda sandbox: sandbox.used))
+                self.drop(self._idle_longest())
             found = self.by_key[key] = Sandbox(self, key)
+            self._by_id[found.id] = found
             if fill := self.pending.pop(found.id, None):
-                fill(found)
+                try:
+                    fill(found)
+                except DeclarationError:  # what it names is not known any more: it begins with nothing
+                    found.reset()
         return found
+
+    def _idle_longest(self) -> Sandbox:
+        """The sandbox that was idle longest; they are put in order once for many calls."""
+        while True:
+            if not self._idlest:
+                order = sorted(self.by_key.values(), key=lambda sandbox: sandbox.used, reverse=True)
+                self._idlest = [(sandbox.used, sandbox) for sandbox in order]
+            used, sandbox = self._idlest.pop()
+            if used == sandbox.used and self.by_key.get(sandbox.key) is sandbox:
+                return sandbox
 
     def find(self, id: str) -> Sandbox | None:
         """The sandbox of an id, if there is one."""
-        return next((sandbox for sandbox in self.by_key.values() if sandbox.id == id), None)
+        return self._by_id.get(id)
 
     def __iter__(self) -> Iterator[Sandbox]:
         return iter(tuple(self.by_key.values()))
 
     def expire(self) -> list[str]:
         """Drop the sandboxes that nobody used for so long; gives their ids."""
-        last = self.real() - self._idle_seconds
+        now = self.real()
+        self._next_sweep = now + min(SWEEP_SECONDS, self._idle_seconds)
+        last = now - self._idle_seconds
         idle = [sandbox for sandbox in self if sandbox.used < last]
         for sandbox in idle:
             self.drop(sandbox)
@@ -343,11 +407,13 @@ class Sandboxes:
         sandbox.reset()
         sandbox.journal.leave()
         self.by_key.pop(sandbox.key, None)
+        self._by_id.pop(sandbox.id, None)
 
     def reset(self) -> None:
         """Forget all sandboxes and all that was switched on; the clock stays what and where it is."""
         for sandbox in self:
             self.drop(sandbox)
+        self._idlest.clear()
         self.pending.clear()
         self.server.clear()
 
@@ -363,6 +429,10 @@ class Sandboxes:
     def keep_records(self, provider: str, records: "KeepsRecords") -> None:
         """Tell who keeps the records of plain collections at a provider."""
         self._records[provider] = records
+
+    def keep_like(self, other: "Sandboxes") -> None:
+        """Keep records as other sandboxes do, to begin with none."""
+        self._records = {provider: records.blank() for provider, records in other._records.items()}
 
     def forget_records(self, provider: str, owner: str) -> None:
         """Forget the records of an owner at a provider."""
@@ -387,6 +457,7 @@ def _nobody_listens(sandbox: Sandbox) -> None:
 class KeepsRecords(Protocol):
     """What keeps the records of plain collections, by owner."""
 
+    def blank(self) -> "KeepsRecords": ...
     def forget(self, owner: str) -> None: ...
     def exported(self, owner: str) -> list[Any]: ...
     def take_in(self, owner: str, data: list[Any], where: str) -> None: ...

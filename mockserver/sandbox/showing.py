@@ -8,9 +8,9 @@ import orjson
 
 from mockserver.form import FormError, read_urlencoded
 from mockserver.instants import read_instant, write_instant
+from mockserver.masking import Masking, masking, pairs_of
 from mockserver.message import RawHeaders
 from mockserver.sandbox.journal import MAX_BODY, MAX_TEXT, Entry
-from mockserver.masking import Masking, masking, pairs_of
 
 VIOLATION = ("place", "field", "kind", "found", "expected")
 NOTHING: frozenset[str] = frozenset()

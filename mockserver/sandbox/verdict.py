@@ -12,6 +12,7 @@ from typing import Any
 
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.resource import Action, Contract
+from mockserver.masking import masking
 from mockserver.provider import Provider
 from mockserver.sandbox.conduct import (
     CUT,
@@ -31,7 +32,6 @@ from mockserver.sandbox.conduct import (
 )
 from mockserver.sandbox.findings import Finding, Severity, finding
 from mockserver.sandbox.journal import Entry
-from mockserver.masking import masking
 from mockserver.sandbox.sandbox import Sandbox
 
 SHORTLY = 10.0  # seconds of the machine within which the same create again is looked at twice
@@ -246,7 +246,7 @@ def _used_too_early(client: Client) -> Iterator[Finding]:
 
 def _own(entry: Entry) -> bool:
     """Whether a refusal is the client's doing, not a scenario's."""
-    return not entry.scenarios
+    return not entry.planned
 
 
 def _used_failed(client: Client) -> Iterator[Finding]:

@@ -29,20 +29,28 @@ class ControlAccess:
             return (401, "unauthenticated", "The control API needs its token: Authorization: Bearer TOKEN.")
         host = headers.get("host", "")
         name = _host_name(host)
-        if not self.token and name not in LOOPBACK | self.hosts:
+        if not self.token and name not in LOOPBACK and name not in {host.lower() for host in self.hosts}:
             return (
                 403,
                 "wrong_host",
                 f"The control API is not called as {name[:100]!r}. Use 127.0.0.1 or localhost, or --allowed-host.",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _site_of(origin) != host.lower():
             return (403, "wrong_origin", "The control API is not for pages from elsewhere.")
+        return None
+
+
+def _site_of(origin: str) -> str | None:
+    """The host of an Origin header, with its port; None for one that is none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
         return None
 
 
 def _host_name(host: str) -> str:
     """A Host header without its port."""
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        return (host.partition("]")[0] + "]").lower()
     return host.partition(":")[0].lower()

@@ -214,8 +214,9 @@ class App(Starlette):
 
             assert self._access is not None
             self._endpoint = ControlEndpoint(
-                self.sandboxes, self.providers, self.prefixes, self.settle, self._access, self.limits.body_bytes
-            )
+                self.sandboxes, self.providers, self.prefixes, self.settle, self._access,
+                self.limits.body_bytes, self.limits.body_seconds,
+            )  # fmt: skip
         return await self._endpoint(request)
 
     async def settle(self, sandboxes: list[Sandbox]) -> None:
@@ -233,10 +234,11 @@ class App(Starlette):
         return JSONResponse({"mockserver": sorted(self._engines), "hint": "append one of these names to the address"})
 
     async def _unknown(self, request: StarletteRequest, error: Exception) -> JSONResponse:
-        if request.url.path.startswith(CONTROL):
+        path = request.scope["path"]
+        if path.startswith(CONTROL):
             return JSONResponse({"error": {"message": "The control API is off (--no-control)."}}, status_code=404)
         names = ", ".join(f"/{name}" for name in sorted(self._engines))
-        message = f"No provider is served at {request.url.path[:200]}. Paths begin with one of: {names}."
+        message = f"No provider is served at {path[:200]}. Paths begin with one of: {names}."
         return JSONResponse({"error": {"message": message}}, status_code=404)
 
 

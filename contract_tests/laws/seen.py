@@ -1,0 +1,317 @@
+"""What an exchange says, read by the contract: what it answers, whether that was declared, and where a job says what."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from contract_tests.finding import Deviation, Unjudged
+from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
+from mockserver.errors import MockserverError
+from mockserver.jobs.resource import Action, JobOperation, Pointer
+from mockserver.openapi.document import Answer, Document, Operation, is_json, pointer_text
+from mockserver.openapi.schema import Shape, Validator, shape_of
+
+ABSENT: Final = object()  # nothing stands there, not even null
+MAX_FAULTS = 8  # of one answer; a wrong envelope makes every field wrong
+MAX_SHOWN = 160  # characters of a value in a message
+# Answers that HTTP itself gives to anybody, whatever a contract says: their laws are of their own.
+_ANYBODY = {408, 413, 414, 425, 426, 429, 431, 503}
+_OF_PARTS = {206, 304, 412, 416}
+_LOOKS: Final = (Action.CREATE, Action.FOLLOW_UP, Action.RETRIEVE, Action.CANCEL)
+OWN: Final = frozenset({Purpose.CREATE, Purpose.POLL, Purpose.AGAIN, Purpose.LIST, Purpose.PAGE, Purpose.FETCH,
+                        Purpose.FOLLOW_UP, Purpose.CANCEL, Purpose.DELETE})  # fmt: skip
+T = TypeVar("T")
+
+
+def each(
+    things: Iterable[T], check: Callable[[T], Iterable[Deviation] | Deviation | None], nothing: str
+) -> Iterator[Deviation | Unjudged]:
+    """What is wrong with each thing; why nothing can be said where there is none."""
+    count = 0
+    for thing in things:
+        count += 1
+        found = check(thing)
+        yield from () if found is None else (found,) if isinstance(found, Deviation) else found
+    if not count:
+        yield Unjudged(nothing)
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    text = repr(value) if not isinstance(value, str) else f"`{value}`" if value else "an empty text"
+    text = {"None": "null", "True": "true", "False": "false"}.get(text, text)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+# -- operations and statuses ------------------------------------------------------------------------
+
+
+def operations(history: History) -> dict[str, Operation]:
+    """The operations by their names, with their answers under the statuses that the checks are shown."""
+    if "operations" not in history.kept:
+        document = history.contract.document
+        fresh = Document(document.root, document.origin)  # the contract's own were read before it was changed
+        history.kept["operations"] = {operation.name: operation for operation in fresh.operations}
+    found: dict[str, Operation] = history.kept["operations"]
+    return found
+
+
+def part_of(history: History, exchange: Exchange) -> JobOperation | None:
+    """What an exchange's operation is for a job."""
+    return next((part for part in history.contract.parts if part.operation.name == exchange.operation), None)
+
+
+def status_of(history: History, exchange: Exchange) -> int:
+    """The status that says what an answer is: a refusal under the status of a success has that of a refusal."""
+    refusals = history.contract.refusals
+    if exchange.status not in refusals.success_statuses:
+        return exchange.status
+    return refusals.shown_status(exchange.status, None if exchange.json is NO_JSON else exchange.json)
+
+
+def is_good(history: History, exchange: Exchange) -> bool:
+    """Whether a request was served."""
+    return 200 <= status_of(history, exchange) < 300
+
+
+def came_too_often(history: History, exchange: Exchange) -> bool:
+    """Whether a service had no time, which is no fault: too many requests, or overloaded."""
+    status = status_of(history, exchange)
+    return status == 429 or (status == 503 and exchange.header("retry-after") is not None) or status == 0
+
+
+def declared_status(history: History, kind: str) -> int | None:
+    """The status that `x-job.refusals` declares for a kind of refusal, as the checks are shown it."""
+    rules = (history.contract.document.root.get("x-job") or {}).get("refusals") or {}
+    rule = rules.get(kind)
+    status = rule.get("status") if isinstance(rule, dict) else None
+    return status if isinstance(status, int) and status >= 400 else None
+
+
+def place(history: History, name: str, *more: str) -> str:
+    """The JSON Pointer of an operation in the document, or of something in it; '' for none."""
+    operation = operations(history).get(name)
+    if operation is None:
+        return ""
+    return pointer_text(("paths", operation.written or operation.path, operation.method.lower(), *more))
+
+
+def query_of(exchange: Exchange) -> dict[str, str]:
+    """The query of a request; of repeated names the last one."""
+    try:
+        return dict(parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True))
+    except ValueError:
+        return {}
+
+
+def is_short_of_time(exchange: Exchange) -> bool:
+    """Whether no whole answer came."""
+    return exchange.status == 0
+
+
+# -- one answer against its declaration -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way in which an answer is not as declared; `kind` is status, media type, empty, no JSON or body."""
+
+    kind: str
+    message: str
+    pointer: str
+    cause: str
+
+
+def faults(history: History, exchange: Exchange) -> list[Fault]:
+    """All ways in which an answer is not as its operation declares it."""
+    known: dict[Exchange, list[Fault]] = history.kept.setdefault("faults", {})
+    if exchange not in known:
+        known[exchange] = list(_faults(history, exchange))
+    return known[exchange]
+
+
+def _faults(history: History, exchange: Exchange) -> Iterator[Fault]:
+    operation = operations(history).get(exchange.operation)
+    if operation is None or exchange.status == 0 or exchange.method != operation.method:
+        return  # HEAD and wrong methods have laws of their own
+    if exchange.purpose in (Purpose.WRONG_METHOD, Purpose.LINK):
+        return
+    status = status_of(history, exchange)
+    answer = operation.answer_for(status)
+    if answer is None:
+        if not _needs_no_declaration(operation, status, part_of(history, exchange)):
+            told = ", ".join(each.status for each in operation.answers)
+            yield Fault(
+                "status",
+                f"answered {status}, which is not declared (declared: {told})",
+                place(history, exchange.operation, "responses"),
+                str(status),
+            )
+        return
+    if status in _OF_PARTS or status == 204 or not answer.content:
+        return
+    yield from _body_faults(history, exchange, answer)
+
+
+def _needs_no_declaration(operation: Operation, status: int, part: JobOperation | None) -> bool:
+    """Whether an answer may be given by anybody, or by a contract that is silent about its like."""
+    if status in _ANYBODY or status >= 500:
+        return True  # what a server error is, another law says
+    if part and part.action is Action.CONTENT and (status in _OF_PARTS or 300 <= status < 400):
+        return True
+    if status == 304:
+        return True
+    families = {each.status[:1] for each in operation.answers}
+    return str(status)[0] not in families and 400 <= status < 500
+
+
+def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterator[Fault]:
+    at = place(history, exchange.operation, "responses", answer.status)
+    json_media = answer.json_media()
+    if not exchange.body:
+        if json_media:
+            yield Fault("empty", f"answered {exchange.status} without a body", at, "empty")
+        return
+    fitting = declared_media(answer, exchange.media_type)
+    if fitting is None and exchange.header("content-type") is not None:
+        told = ", ".join(answer.content)
+        message = f"the body is labelled {shown(exchange.media_type)}, declared is {told}"
+        yield Fault("media type", message, f"{at}/content", exchange.media_type)
+    named, node = fitting if fitting and is_json(fitting[0]) else json_media or ("", {})
+    if not named or exchange.is_cut or (fitting and not is_json(fitting[0]) and not is_json(exchange.media_type)):
+        return
+    value = exchange.json
+    if value is NO_JSON:
+        text = exchange.body[:60].decode(errors="replace")
+        yield Fault("no JSON", f"the body is no JSON: {shown(text)}", at, "no JSON")
+        return
+    schema = node.get("schema")
+    if schema is None:
+        return
+    seen = set()
+    for error in _errors(history, exchange.operation, answer.status, named, schema, value):
+        keyword = str(error.schema_path[-1]) if error.schema_path else ""
+        where = "/".join("*" if isinstance(token, int) else str(token) for token in error.instance_path)
+        cause = f"/{where}: {keyword}" + (f" {error.message[:80]}" if keyword == "required" else "")
+        if cause not in seen and len(seen) < MAX_FAULTS:
+            seen.add(cause)
+            at_field = f"`{where}`: " if where else ""
+            content = f"{at}{pointer_text(('content', named, 'schema'))}"
+            yield Fault("body", f"{at_field}{error.message[:MAX_SHOWN]}", content, cause)
+
+
+def declared_media(answer: Answer, media_type: str) -> tuple[str, dict[str, Any]] | None:
+    """The declared media type that one fits, with its node; a range such as `video/*` fits its like."""
+    for name, node in answer.content.items():
+        essence = name.partition(";")[0].strip().lower()
+        if essence in (media_type, "*/*") or (essence.endswith("/*") and media_type.startswith(essence[:-1])):
+            return name, node
+    if media_type in ("text/json", "application/json"):
+        return next(((name, node) for name, node in answer.content.items() if is_json(name)), None)
+    return None
+
+
+def _errors(history: History, operation: str, status: str, media: str, schema: Any, value: Any) -> Iterator[Any]:
+    validators: dict[Any, Validator | None] = history.kept.setdefault("validators", {})
+    key = (operation, status, media)
+    if key not in validators:
+        try:
+            validators[key] = Validator(history.contract.document, schema, "response")
+        except MockserverError:
+            validators[key] = None  # a schema that nobody can read says nothing; the lint names it
+    validator = validators[key]
+    return iter(()) if validator is None or validator.is_valid(value) else iter(validator.iter_errors(value))
+
+
+# -- jobs -------------------------------------------------------------------------------------------
+
+
+def looks(story: JobStory) -> list[Sighting]:
+    """How a job was shown by itself (create, polls, cancel), in order; not as an item of a list."""
+    return [each for each in story.sightings if each.part.action in _LOOKS and each.part.view]
+
+
+def polls(story: JobStory) -> list[Sighting]:
+    """How a job was shown by its retrieve, in order."""
+    return [each for each in story.sightings if each.part.action is Action.RETRIEVE]
+
+
+def has_role(sighting: Sighting, role: str) -> bool:
+    """Whether the operation that showed a job declares a field for a role."""
+    return sighting.part.view is not None and bool(sighting.part.view.fields.get(role))
+
+
+def role_field(sighting: Sighting, role: str) -> str:
+    """The name of the field that plays a role, as a path."""
+    pointers = sighting.part.view.fields.get(role, ()) if sighting.part.view else ()
+    return ".".join(pointers[0]) if pointers else role
+
+
+def value_of(sighting: Sighting, role: str) -> Any:
+    """What a job says in the field of a role: its first value that is not null; ABSENT where there is no such field."""
+    pointers = sighting.part.view.fields.get(role, ()) if sighting.part.view else ()
+    best: Any = ABSENT
+    for pointer in pointers:
+        value = at(sighting.body, pointer)
+        if value is not ABSENT and value is not None:
+            return value
+        best = None if value is None else best
+    return best
+
+
+def at(value: Any, pointer: Pointer) -> Any:
+    """What stands at a place of a JSON value (in the first item for `*`); ABSENT if there is nothing."""
+    for token in pointer:
+        if token == "*":
+            if not isinstance(value, list) or not value:
+                return ABSENT
+            value = value[0]
+        elif isinstance(value, dict) and token in value:
+            value = value[token]
+        else:
+            return ABSENT
+    return value
+
+
+def field_shape(history: History, sighting: Sighting, pointer: Pointer) -> Shape | None:
+    """What the contract says of a job's field; None where it says nothing."""
+    if sighting.part.view is None:
+        return None
+    try:
+        shape = shape_of(history.contract.document, sighting.part.view.schema)
+        for token in pointer:
+            schema = shape.items if token == "*" else shape.properties.get(token)
+            if schema is None:
+                return None
+            shape = shape_of(history.contract.document, schema)
+    except MockserverError:
+        return None
+    return shape
+
+
+def deviation(
+    history: History,
+    sighting: Sighting,
+    message: str,
+    role: str = "",
+    *others: Exchange,
+    cause: str = "",
+) -> Deviation:
+    """A deviation that sightings show: of the operation of the (last) one, with the job's field as its place."""
+    name = sighting.exchange.operation
+    status = _declared(history, sighting.exchange)
+    pointer = place(history, name, "responses", status) if status else place(history, name)
+    numbers = tuple(dict.fromkeys((*(each.number for each in others), sighting.exchange.number)))
+    return Deviation(message, name, numbers, pointer, cause or role)
+
+
+def shows(history: History, exchange: Exchange, message: str, cause: str = "", pointer: str = "") -> Deviation:
+    """A deviation that one exchange shows."""
+    return Deviation(message, exchange.operation, (exchange.number,), pointer or place(history, exchange.operation), cause)
+
+
+def _declared(history: History, exchange: Exchange) -> str:
+    operation = operations(history).get(exchange.operation)
+    answer = operation.answer_for(status_of(history, exchange)) if operation else None
+    return answer.status if answer else ""

@@ -1,0 +1,240 @@
+"""The service that is judged: sends one request at a time over HTTP, within limits, and never raises for what comes back."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from contract_tests.history import Exchange
+from mockserver.masking import is_secret_name
+from mockserver.realtime import steady_time
+
+if TYPE_CHECKING:
+    import httpx2
+
+Pairs = tuple[tuple[str, str], ...]
+Result = TypeVar("Result")
+_LOOPBACK = ("localhost", "127.", "::1", "testserver")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CONTROL = str.maketrans({number: "" for number in (*range(32), 127)})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a request may take, in seconds, and how much of an answer is read and kept, in bytes.
+
+    `media` is how much of a result is read, though no more than `kept` of it is kept; of other answers reading stops
+    at `kept`.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    whole: float = 60.0
+    kept: int = 4 << 20
+    media: int = 64 << 20
+    redirects: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to be sent. `path` is below the base URL, with its query; or a whole URL.
+
+    `secrets` are the names of headers (lower case) that carry the key, and are left out on another host.
+    """
+
+    method: str
+    path: str
+    headers: Pairs = ()
+    body: bytes = b""
+    operation: str = ""
+    action: str = ""
+    job: str = ""
+    secrets: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What has come so far."""
+
+    status: int = 0
+    headers: Pairs = ()
+    body: bytes = b""
+    size: int = 0
+    is_cut: bool = False
+    problem: str = ""
+    passed: tuple[str, ...] = ()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine, where nothing costs money."""
+    with suppress(ValueError):
+        host = (urlsplit(url).hostname or "").lower()
+        return host in _LOOPBACK or host.startswith("127.")
+    return False
+
+
+class Service:
+    """A service at a base URL. Use it as a context manager.
+
+    `transport` replaces the network (httpx2's ASGITransport calls an application in this process).
+    `offset` is how far the service's clock is known to be ahead of this machine's, in seconds.
+    """
+
+    def __init__(
+        self, base_url: str, *, limits: Limits | None = None, transport: "httpx2.AsyncBaseTransport | None" = None
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.limits = limits or Limits()
+        self.sent = 0
+        self.silent = 0  # requests in a row that got no answer
+        self._transport = transport
+        self._runner = asyncio.Runner()
+        self._client: httpx2.AsyncClient | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            with suppress(Exception):
+                self._runner.run(self._client.aclose())
+        self._runner.close()
+
+    def send(self, call: Call, purpose: str, *, detail: str = "", follow: bool = False, started: float = 0.0) -> Exchange:
+        """Send one request and read what comes back. Raises nothing but KeyboardInterrupt.
+
+        `follow`: redirects of a GET are followed. `started` is the service's own time, where it is known.
+        """
+        self.sent += 1
+        before = steady_time()
+        url = call.path if "://" in call.path else f"{self.base_url}{call.path}"
+        answer = _Answer()
+        try:
+            self._run(self._deadline(url, call, follow, answer))
+        except (TimeoutError, asyncio.CancelledError):
+            answer.status, answer.problem = 0, f"no complete answer within {self.limits.whole:g} s"
+        except Exception as error:  # whatever a broken service makes a client library raise
+            answer.status, answer.problem = 0, _told(error)
+        self.silent = 0 if answer.status else self.silent + 1
+        return Exchange(
+            number=self.sent,
+            purpose=purpose,
+            operation=call.operation,
+            action=call.action,
+            method=call.method,
+            url=url,
+            request_headers=call.headers,
+            request_body=call.body,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            started=started or before,
+            seconds=steady_time() - before,
+            job=call.job,
+            detail=detail,
+            problem=answer.problem,
+            is_cut=answer.is_cut,
+            size=answer.size,
+            redirects=answer.passed,
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._run(asyncio.sleep(max(0.0, seconds)))
+
+    def _run(self, task: Coroutine[Any, Any, Result]) -> Result:
+        return self._runner.run(task)
+
+    async def _deadline(self, url: str, call: Call, follow: bool, answer: _Answer) -> None:
+        async with asyncio.timeout(self.limits.whole):
+            await self._exchange(url, call, follow, answer)
+
+    def _http(self) -> "httpx2.AsyncClient":
+        import httpx2
+
+        if self._client is None:
+            read = self.limits.read
+            self._client = httpx2.AsyncClient(
+                transport=self._transport,
+                timeout=httpx2.Timeout(read, connect=self.limits.connect),
+                limits=httpx2.Limits(max_connections=4, keepalive_expiry=2.0),
+                follow_redirects=False,
+                trust_env=False,
+            )
+            self._client.headers.clear()
+        return self._client
+
+    async def _exchange(self, url: str, call: Call, follow: bool, answer: _Answer) -> None:
+        headers = [("user-agent", "mockserver-check"), ("accept", "*/*"), ("accept-encoding", "identity"), *call.headers]
+        named = {name.lower() for name, _ in call.headers}
+        headers = [(n, v) for i, (n, v) in enumerate(headers) if i > 2 or n not in named]
+        origin = _origin(url)
+        while True:
+            where = await self._once(url, call, headers, answer)
+            if not (follow and where and call.method in ("GET", "HEAD")):
+                return
+            if len(answer.passed) >= self.limits.redirects:
+                answer.status, answer.problem = 0, f"more than {self.limits.redirects} redirects"
+                return
+            url = urljoin(url, where)
+            answer.passed = (*answer.passed, url)
+            if urlsplit(url).scheme not in ("http", "https"):
+                answer.status, answer.problem = 0, f"a redirect to {url[:80]!r}"
+                return
+            if _origin(url) != origin:
+                secret = call.secrets | {"authorization", "cookie"}
+                headers = [(n, v) for n, v in headers if n.lower() not in secret and not is_secret_name(n)]
+
+    async def _once(self, url: str, call: Call, headers: Sequence[tuple[str, str]], answer: _Answer) -> str:
+        """One request; where it is redirected to, '' for nowhere."""
+        client = self._http()
+        answer.body, answer.size, answer.is_cut = b"", 0, False
+        client.cookies.clear()  # each request says all that it says
+        encoded = [(name.encode("latin-1", "replace"), value.encode("utf-8", "replace")) for name, value in headers]
+        request = client.build_request(call.method, url, headers=encoded, content=call.body or None)
+        if not call.body and call.method in ("POST", "PUT", "PATCH"):
+            request.headers["content-length"] = "0"
+        response = await client.send(request, stream=True)
+        try:
+            answer.headers = tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in response.headers.raw)
+            await self._read(response, answer)
+            answer.status = response.status_code
+            return response.headers.get("location", "") if response.status_code in _REDIRECTS else ""
+        finally:
+            with suppress(Exception):
+                await response.aclose()
+
+    async def _read(self, response: "httpx2.Response", answer: _Answer) -> None:
+        limits, pieces, kept = self.limits, [], 0
+        media_type = response.headers.get("content-type", "").lower()
+        most = limits.media if media_type.startswith(("video/", "audio/", "image/", "application/octet")) else limits.kept
+        async for piece in response.aiter_bytes():
+            answer.size += len(piece)
+            if kept < limits.kept:
+                pieces.append(piece[: limits.kept - kept])
+                kept += len(pieces[-1])
+            answer.is_cut = answer.size > kept
+            if answer.size > most:
+                break
+        answer.body = b"".join(pieces)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _told(error: Exception) -> str:
+    """An exception as one line: which kind it is and what it says."""
+    said = " ".join(str(error).translate(_CONTROL).split())[:200]
+    kind = type(error).__name__
+    return f"{kind}: {said}" if said else kind
