@@ -159,6 +159,7 @@ class History:
     read_only: bool = False
     patience: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)  # purpose → why it was not tried (budget, no second key, …)
+    phases: dict[str, tuple[float, int]] = field(default_factory=dict)  # phase of the play → seconds, requests
     simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
 

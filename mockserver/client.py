@@ -3,9 +3,9 @@
 Answers are the JSON that mockserver/control/openapi.yaml describes; `sandbox` is an id, or `server` for all together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
 from mockserver.errors import MockserverError
@@ -17,6 +17,7 @@ SERVER = "server"
 PREFIX = "/__mockserver"
 TIMEOUT = 60.0  # seconds; advancing a clock waits for webhooks
 Json = dict[str, Any]
+R = TypeVar("R")  # what a call gives: the JSON, or what is to be awaited for it
 
 
 class ControlRefused(MockserverError):
@@ -28,13 +29,14 @@ class ControlRefused(MockserverError):
         self.code = code
 
 
-def _read(response: "httpx2.Response") -> Any:
+def _read(response: "httpx2.Response") -> Json:
     try:
         data = response.json()
     except ValueError:
         data = None
     if response.status_code == 200 and data is not None:
-        return data
+        found: Json = data
+        return found
     error = data.get("error") if isinstance(data, dict) else None
     if not isinstance(error, dict):
         raise ControlRefused(
@@ -59,7 +61,175 @@ def _at(path: str) -> str:
     return quote(path, safe="")
 
 
-class Control:
+class _Operations(Generic[R]):
+    """The operations of the control API, each a call."""
+
+    def call(self, method: str, path: str, json: Any = None, params: Json | None = None) -> R:
+        """What an operation answers. Raises ControlRefused."""
+        raise NotImplementedError
+
+    def health(self) -> R:
+        """Whether the server answers, and what it serves."""
+        return self.call("GET", "/health")
+
+    def reset(self) -> R:
+        """Forget all sandboxes and switch all off."""
+        return self.call("POST", "/reset")
+
+    def scenarios(self) -> R:
+        """All scenarios that are known."""
+        return self.call("GET", "/scenarios")
+
+    def drifts(self) -> R:
+        """All drifts that are known."""
+        return self.call("GET", "/drifts")
+
+    def sandboxes(self) -> R:
+        """All sandboxes, those used last first."""
+        return self.call("GET", "/sandboxes")
+
+    def open_sandbox(self, api_key: str | None = None, **more: Any) -> R:
+        """The sandbox of a key, made if there is none; without a key one is made up. `more`: name, seed, clock."""
+        return self.call("POST", "/sandboxes", json={**({} if api_key is None else {"api_key": api_key}), **more})
+
+    def sandbox(self, sandbox: str = SERVER) -> R:
+        """One sandbox."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}")
+
+    def change_sandbox(self, sandbox: str, **changes: Any) -> R:
+        """Change its name or seed."""
+        return self.call("PATCH", f"/sandboxes/{_at(sandbox)}", json=changes)
+
+    def delete_sandbox(self, sandbox: str) -> R:
+        """Forget a sandbox with all that it has."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}")
+
+    def reset_sandbox(self, sandbox: str = SERVER, keep: Sequence[str] = ()) -> R:
+        """Begin anew; `keep` may name journal and switches."""
+        return self.call("POST", f"/sandboxes/{_at(sandbox)}/reset", json={"keep": list(keep)})
+
+    def export_state(self, sandbox: str = SERVER) -> R:
+        """All that the sandbox has, but keys and secrets."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/state")
+
+    def import_state(self, state: Json, sandbox: str = SERVER) -> R:
+        """Replace what it has by an exported state."""
+        return self.call("PUT", f"/sandboxes/{_at(sandbox)}/state", json=state)
+
+    def clock(self, sandbox: str = SERVER) -> R:
+        """The clock of the sandbox."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/clock")
+
+    def set_clock(self, mode: str, sandbox: str = SERVER, **more: Any) -> R:
+        """Give it a clock, or change it: real, scaled (rate=60), frozen, skipping. `more`: rate, now."""
+        return self.call("POST", f"/sandboxes/{_at(sandbox)}/clock", json={"mode": mode, **more})
+
+    def delete_clock(self, sandbox: str = SERVER) -> R:
+        """Go back to the server's clock."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/clock")
+
+    def advance(self, by: str | float | None = None, *, to: str | None = None, sandbox: str = SERVER) -> R:
+        """Move the clock forward, by a duration (`90s`) or to an instant; what falls due has then happened."""
+        return self.call(
+            "POST", f"/sandboxes/{_at(sandbox)}/clock/advance", json={"to": to} if by is None else {"by": by}
+        )
+
+    def jobs(self, sandbox: str = SERVER, **filters: Any) -> R:
+        """Its jobs, oldest first."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs", params=filters)
+
+    def job(self, job: str, sandbox: str = SERVER) -> R:
+        """One job."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
+
+    def force_job(self, job: str, state: str, sandbox: str = SERVER, error: Json | None = None) -> R:
+        """Force a job to a state; `error` is what a failed one says."""
+        return self.call(
+            "PATCH",
+            f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}",
+            json={"state": state, **({} if error is None else {"error": error})},
+        )
+
+    def delete_job(self, job: str, sandbox: str = SERVER) -> R:
+        """Delete a job."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
+
+    def active_scenarios(self, sandbox: str = SERVER) -> R:
+        """The scenarios that are switched on."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/scenarios")
+
+    def activate_scenario(
+        self, name: str, times: int | None = None, sandbox: str = SERVER, definition: Json | None = None
+    ) -> R:
+        """Switch a scenario on, for the next so many requests or for good."""
+        return self.call(
+            "POST",
+            f"/sandboxes/{_at(sandbox)}/scenarios",
+            json={
+                key: value
+                for key, value in {"name": name, "times": times, "definition": definition}.items()
+                if value is not None
+            },
+        )
+
+    def deactivate_scenario(self, activation: str, sandbox: str = SERVER) -> R:
+        """Switch one off, by its id or its scenario's name."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios/{_at(activation)}")
+
+    def deactivate_scenarios(self, sandbox: str = SERVER) -> R:
+        """Switch all off."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios")
+
+    def active_drifts(self, sandbox: str = SERVER) -> R:
+        """The drifts that are switched on."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/drifts")
+
+    def set_drifts(self, names: Sequence[str], sandbox: str = SERVER) -> R:
+        """Switch on just these drifts."""
+        return self.call("PUT", f"/sandboxes/{_at(sandbox)}/drifts", json={"names": list(names)})
+
+    def progressions(self, sandbox: str = SERVER) -> R:
+        """What moves jobs on, by model."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/progressions")
+
+    def set_progressions(self, progressions: Json, sandbox: str = SERVER) -> R:
+        """Say what moves jobs on: `{"*": {"by": "polls", "polls": 3}}`."""
+        return self.call("PUT", f"/sandboxes/{_at(sandbox)}/progressions", json=progressions)
+
+    def webhooks(self, sandbox: str = SERVER) -> R:
+        """The endpoints that are told of the ends of jobs."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks")
+
+    def add_webhook(self, url: str, sandbox: str = SERVER, **more: Any) -> R:
+        """Tell an endpoint of the ends of jobs. `more`: secret, events, faults."""
+        return self.call("POST", f"/sandboxes/{_at(sandbox)}/webhooks", json={"url": url, **more})
+
+    def delete_webhook(self, webhook: str, sandbox: str = SERVER) -> R:
+        """Tell an endpoint no more."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/webhooks/{_at(webhook)}")
+
+    def deliveries(self, sandbox: str = SERVER) -> R:
+        """What was told, or will be."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks/deliveries")
+
+    def journal(self, sandbox: str = SERVER, **filters: Any) -> R:
+        """The exchanges, oldest first, with secrets masked."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/journal", params=filters)
+
+    def clear_journal(self, sandbox: str = SERVER) -> R:
+        """Forget the exchanges."""
+        return self.call("DELETE", f"/sandboxes/{_at(sandbox)}/journal")
+
+    def har(self, sandbox: str = SERVER, **filters: Any) -> R:
+        """The exchanges as HAR 1.2."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/journal.har", params=filters)
+
+    def verdict(self, sandbox: str = SERVER, strict: bool = False) -> R:
+        """A verdict on the client."""
+        return self.call("GET", f"/sandboxes/{_at(sandbox)}/verdict", params={"strict": str(strict).lower()})
+
+
+class Control(_Operations[Json]):
     """The control API of a server at `url`. Raises ControlRefused."""
 
     def __init__(self, url: str, *, token: str = "", http: "httpx2.Client | None" = None) -> None:
@@ -70,8 +240,7 @@ class Control:
         self._headers = _headers(token)
         self._http = http or httpx2.Client(timeout=TIMEOUT, trust_env=False)
 
-    def call(self, method: str, path: str, json: Any = None, params: Json | None = None) -> Any:
-        """The JSON that an operation answers. Raises ControlRefused."""
+    def call(self, method: str, path: str, json: Any = None, params: Json | None = None) -> Json:
         import httpx2
 
         address = f"{self._root}{path}"
@@ -93,206 +262,8 @@ class Control:
     ) -> None:
         self.close()
 
-    def health(self) -> Json:
-        """Whether the server answers, and what it serves."""
-        found: Json = self.call("GET", "/health")
-        return found
 
-    def reset(self) -> Json:
-        """Forget all sandboxes and switch all off."""
-        found: Json = self.call("POST", "/reset")
-        return found
-
-    def scenarios(self) -> Json:
-        """All scenarios that are known."""
-        found: Json = self.call("GET", "/scenarios")
-        return found
-
-    def drifts(self) -> Json:
-        """All drifts that are known."""
-        found: Json = self.call("GET", "/drifts")
-        return found
-
-    def sandboxes(self) -> Json:
-        """All sandboxes, those used last first."""
-        found: Json = self.call("GET", "/sandboxes")
-        return found
-
-    def open_sandbox(self, api_key: str | None = None, **more: Any) -> Json:
-        """The sandbox of a key, made if there is none; without a key one is made up. `more`: name, seed, clock."""
-        found: Json = self.call(
-            "POST", "/sandboxes", json={**({} if api_key is None else {"api_key": api_key}), **more}
-        )
-        return found
-
-    def sandbox(self, sandbox: str = SERVER) -> Json:
-        """One sandbox."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}")
-        return found
-
-    def change_sandbox(self, sandbox: str, **changes: Any) -> Json:
-        """Change its name or seed."""
-        found: Json = self.call("PATCH", f"/sandboxes/{_at(sandbox)}", json=changes)
-        return found
-
-    def delete_sandbox(self, sandbox: str) -> Json:
-        """Forget a sandbox with all that it has."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}")
-        return found
-
-    def reset_sandbox(self, sandbox: str = SERVER, keep: Sequence[str] = ()) -> Json:
-        """Begin anew; `keep` may name journal and switches."""
-        found: Json = self.call("POST", f"/sandboxes/{_at(sandbox)}/reset", json={"keep": list(keep)})
-        return found
-
-    def export_state(self, sandbox: str = SERVER) -> Json:
-        """All that the sandbox has, but keys and secrets."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/state")
-        return found
-
-    def import_state(self, state: Json, sandbox: str = SERVER) -> Json:
-        """Replace what it has by an exported state."""
-        found: Json = self.call("PUT", f"/sandboxes/{_at(sandbox)}/state", json=state)
-        return found
-
-    def clock(self, sandbox: str = SERVER) -> Json:
-        """The clock of the sandbox."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/clock")
-        return found
-
-    def set_clock(self, mode: str, sandbox: str = SERVER, **more: Any) -> Json:
-        """Give it a clock, or change it: real, scaled (rate=60), frozen, skipping. `more`: rate, now."""
-        found: Json = self.call("POST", f"/sandboxes/{_at(sandbox)}/clock", json={"mode": mode, **more})
-        return found
-
-    def delete_clock(self, sandbox: str = SERVER) -> Json:
-        """Go back to the server's clock."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/clock")
-        return found
-
-    def advance(self, by: str | float | None = None, *, to: str | None = None, sandbox: str = SERVER) -> Json:
-        """Move the clock forward, by a duration (`90s`) or to an instant; what falls due has then happened."""
-        found: Json = self.call(
-            "POST", f"/sandboxes/{_at(sandbox)}/clock/advance", json={"to": to} if by is None else {"by": by}
-        )
-        return found
-
-    def jobs(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """Its jobs, oldest first."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs", params=filters)
-        return found
-
-    def job(self, job: str, sandbox: str = SERVER) -> Json:
-        """One job."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
-        return found
-
-    def force_job(self, job: str, state: str, sandbox: str = SERVER, error: Json | None = None) -> Json:
-        """Force a job to a state; `error` is what a failed one says."""
-        found: Json = self.call(
-            "PATCH",
-            f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}",
-            json={"state": state, **({} if error is None else {"error": error})},
-        )
-        return found
-
-    def delete_job(self, job: str, sandbox: str = SERVER) -> Json:
-        """Delete a job."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
-        return found
-
-    def active_scenarios(self, sandbox: str = SERVER) -> Json:
-        """The scenarios that are switched on."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/scenarios")
-        return found
-
-    def activate_scenario(
-        self, name: str, times: int | None = None, sandbox: str = SERVER, definition: Json | None = None
-    ) -> Json:
-        """Switch a scenario on, for the next so many requests or for good."""
-        found: Json = self.call(
-            "POST",
-            f"/sandboxes/{_at(sandbox)}/scenarios",
-            json={
-                key: value
-                for key, value in {"name": name, "times": times, "definition": definition}.items()
-                if value is not None
-            },
-        )
-        return found
-
-    def deactivate_scenario(self, activation: str, sandbox: str = SERVER) -> Json:
-        """Switch one off, by its id or its scenario's name."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios/{_at(activation)}")
-        return found
-
-    def deactivate_scenarios(self, sandbox: str = SERVER) -> Json:
-        """Switch all off."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios")
-        return found
-
-    def active_drifts(self, sandbox: str = SERVER) -> Json:
-        """The drifts that are switched on."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/drifts")
-        return found
-
-    def set_drifts(self, names: Sequence[str], sandbox: str = SERVER) -> Json:
-        """Switch on just these drifts."""
-        found: Json = self.call("PUT", f"/sandboxes/{_at(sandbox)}/drifts", json={"names": list(names)})
-        return found
-
-    def progressions(self, sandbox: str = SERVER) -> Json:
-        """What moves jobs on, by model."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/progressions")
-        return found
-
-    def set_progressions(self, progressions: Json, sandbox: str = SERVER) -> Json:
-        """Say what moves jobs on: `{"*": {"by": "polls", "polls": 3}}`."""
-        found: Json = self.call("PUT", f"/sandboxes/{_at(sandbox)}/progressions", json=progressions)
-        return found
-
-    def webhooks(self, sandbox: str = SERVER) -> Json:
-        """The endpoints that are told of the ends of jobs."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks")
-        return found
-
-    def add_webhook(self, url: str, sandbox: str = SERVER, **more: Any) -> Json:
-        """Tell an endpoint of the ends of jobs. `more`: secret, events, faults."""
-        found: Json = self.call("POST", f"/sandboxes/{_at(sandbox)}/webhooks", json={"url": url, **more})
-        return found
-
-    def delete_webhook(self, webhook: str, sandbox: str = SERVER) -> Json:
-        """Tell an endpoint no more."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/webhooks/{_at(webhook)}")
-        return found
-
-    def deliveries(self, sandbox: str = SERVER) -> Json:
-        """What was told, or will be."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks/deliveries")
-        return found
-
-    def journal(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """The exchanges, oldest first, with secrets masked."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/journal", params=filters)
-        return found
-
-    def clear_journal(self, sandbox: str = SERVER) -> Json:
-        """Forget the exchanges."""
-        found: Json = self.call("DELETE", f"/sandboxes/{_at(sandbox)}/journal")
-        return found
-
-    def har(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """The exchanges as HAR 1.2."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/journal.har", params=filters)
-        return found
-
-    def verdict(self, sandbox: str = SERVER, strict: bool = False) -> Json:
-        """A verdict on the client."""
-        found: Json = self.call("GET", f"/sandboxes/{_at(sandbox)}/verdict", params={"strict": str(strict).lower()})
-        return found
-
-
-class AsyncControl:
+class AsyncControl(_Operations[Coroutine[Any, Any, Json]]):
     """The control API of a server at `url`, for code that awaits. Raises ControlRefused."""
 
     def __init__(self, url: str, *, token: str = "", http: "httpx2.AsyncClient | None" = None) -> None:
@@ -303,8 +274,10 @@ class AsyncControl:
         self._headers = _headers(token)
         self._http = http or httpx2.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
-    async def call(self, method: str, path: str, json: Any = None, params: Json | None = None) -> Any:
-        """The JSON that an operation answers. Raises ControlRefused."""
+    def call(self, method: str, path: str, json: Any = None, params: Json | None = None) -> Coroutine[Any, Any, Json]:
+        return self._ask(method, path, json, params)
+
+    async def _ask(self, method: str, path: str, json: Any = None, params: Json | None = None) -> Json:
         import httpx2
 
         address = f"{self._root}{path}"
@@ -325,203 +298,3 @@ class AsyncControl:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def health(self) -> Json:
-        """Whether the server answers, and what it serves."""
-        found: Json = await self.call("GET", "/health")
-        return found
-
-    async def reset(self) -> Json:
-        """Forget all sandboxes and switch all off."""
-        found: Json = await self.call("POST", "/reset")
-        return found
-
-    async def scenarios(self) -> Json:
-        """All scenarios that are known."""
-        found: Json = await self.call("GET", "/scenarios")
-        return found
-
-    async def drifts(self) -> Json:
-        """All drifts that are known."""
-        found: Json = await self.call("GET", "/drifts")
-        return found
-
-    async def sandboxes(self) -> Json:
-        """All sandboxes, those used last first."""
-        found: Json = await self.call("GET", "/sandboxes")
-        return found
-
-    async def open_sandbox(self, api_key: str | None = None, **more: Any) -> Json:
-        """The sandbox of a key, made if there is none; without a key one is made up. `more`: name, seed, clock."""
-        found: Json = await self.call(
-            "POST", "/sandboxes", json={**({} if api_key is None else {"api_key": api_key}), **more}
-        )
-        return found
-
-    async def sandbox(self, sandbox: str = SERVER) -> Json:
-        """One sandbox."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}")
-        return found
-
-    async def change_sandbox(self, sandbox: str, **changes: Any) -> Json:
-        """Change its name or seed."""
-        found: Json = await self.call("PATCH", f"/sandboxes/{_at(sandbox)}", json=changes)
-        return found
-
-    async def delete_sandbox(self, sandbox: str) -> Json:
-        """Forget a sandbox with all that it has."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}")
-        return found
-
-    async def reset_sandbox(self, sandbox: str = SERVER, keep: Sequence[str] = ()) -> Json:
-        """Begin anew; `keep` may name journal and switches."""
-        found: Json = await self.call("POST", f"/sandboxes/{_at(sandbox)}/reset", json={"keep": list(keep)})
-        return found
-
-    async def export_state(self, sandbox: str = SERVER) -> Json:
-        """All that the sandbox has, but keys and secrets."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/state")
-        return found
-
-    async def import_state(self, state: Json, sandbox: str = SERVER) -> Json:
-        """Replace what it has by an exported state."""
-        found: Json = await self.call("PUT", f"/sandboxes/{_at(sandbox)}/state", json=state)
-        return found
-
-    async def clock(self, sandbox: str = SERVER) -> Json:
-        """The clock of the sandbox."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/clock")
-        return found
-
-    async def set_clock(self, mode: str, sandbox: str = SERVER, **more: Any) -> Json:
-        """Give it a clock, or change it: real, scaled (rate=60), frozen, skipping. `more`: rate, now."""
-        found: Json = await self.call("POST", f"/sandboxes/{_at(sandbox)}/clock", json={"mode": mode, **more})
-        return found
-
-    async def delete_clock(self, sandbox: str = SERVER) -> Json:
-        """Go back to the server's clock."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/clock")
-        return found
-
-    async def advance(self, by: str | float | None = None, *, to: str | None = None, sandbox: str = SERVER) -> Json:
-        """Move the clock forward, by a duration (`90s`) or to an instant; what falls due has then happened."""
-        found: Json = await self.call(
-            "POST", f"/sandboxes/{_at(sandbox)}/clock/advance", json={"to": to} if by is None else {"by": by}
-        )
-        return found
-
-    async def jobs(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """Its jobs, oldest first."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs", params=filters)
-        return found
-
-    async def job(self, job: str, sandbox: str = SERVER) -> Json:
-        """One job."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
-        return found
-
-    async def force_job(self, job: str, state: str, sandbox: str = SERVER, error: Json | None = None) -> Json:
-        """Force a job to a state; `error` is what a failed one says."""
-        found: Json = await self.call(
-            "PATCH",
-            f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}",
-            json={"state": state, **({} if error is None else {"error": error})},
-        )
-        return found
-
-    async def delete_job(self, job: str, sandbox: str = SERVER) -> Json:
-        """Delete a job."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/jobs/{_at(job)}")
-        return found
-
-    async def active_scenarios(self, sandbox: str = SERVER) -> Json:
-        """The scenarios that are switched on."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/scenarios")
-        return found
-
-    async def activate_scenario(
-        self, name: str, times: int | None = None, sandbox: str = SERVER, definition: Json | None = None
-    ) -> Json:
-        """Switch a scenario on, for the next so many requests or for good."""
-        found: Json = await self.call(
-            "POST",
-            f"/sandboxes/{_at(sandbox)}/scenarios",
-            json={
-                key: value
-                for key, value in {"name": name, "times": times, "definition": definition}.items()
-                if value is not None
-            },
-        )
-        return found
-
-    async def deactivate_scenario(self, activation: str, sandbox: str = SERVER) -> Json:
-        """Switch one off, by its id or its scenario's name."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios/{_at(activation)}")
-        return found
-
-    async def deactivate_scenarios(self, sandbox: str = SERVER) -> Json:
-        """Switch all off."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/scenarios")
-        return found
-
-    async def active_drifts(self, sandbox: str = SERVER) -> Json:
-        """The drifts that are switched on."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/drifts")
-        return found
-
-    async def set_drifts(self, names: Sequence[str], sandbox: str = SERVER) -> Json:
-        """Switch on just these drifts."""
-        found: Json = await self.call("PUT", f"/sandboxes/{_at(sandbox)}/drifts", json={"names": list(names)})
-        return found
-
-    async def progressions(self, sandbox: str = SERVER) -> Json:
-        """What moves jobs on, by model."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/progressions")
-        return found
-
-    async def set_progressions(self, progressions: Json, sandbox: str = SERVER) -> Json:
-        """Say what moves jobs on: `{"*": {"by": "polls", "polls": 3}}`."""
-        found: Json = await self.call("PUT", f"/sandboxes/{_at(sandbox)}/progressions", json=progressions)
-        return found
-
-    async def webhooks(self, sandbox: str = SERVER) -> Json:
-        """The endpoints that are told of the ends of jobs."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks")
-        return found
-
-    async def add_webhook(self, url: str, sandbox: str = SERVER, **more: Any) -> Json:
-        """Tell an endpoint of the ends of jobs. `more`: secret, events, faults."""
-        found: Json = await self.call("POST", f"/sandboxes/{_at(sandbox)}/webhooks", json={"url": url, **more})
-        return found
-
-    async def delete_webhook(self, webhook: str, sandbox: str = SERVER) -> Json:
-        """Tell an endpoint no more."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/webhooks/{_at(webhook)}")
-        return found
-
-    async def deliveries(self, sandbox: str = SERVER) -> Json:
-        """What was told, or will be."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/webhooks/deliveries")
-        return found
-
-    async def journal(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """The exchanges, oldest first, with secrets masked."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/journal", params=filters)
-        return found
-
-    async def clear_journal(self, sandbox: str = SERVER) -> Json:
-        """Forget the exchanges."""
-        found: Json = await self.call("DELETE", f"/sandboxes/{_at(sandbox)}/journal")
-        return found
-
-    async def har(self, sandbox: str = SERVER, **filters: Any) -> Json:
-        """The exchanges as HAR 1.2."""
-        found: Json = await self.call("GET", f"/sandboxes/{_at(sandbox)}/journal.har", params=filters)
-        return found
-
-    async def verdict(self, sandbox: str = SERVER, strict: bool = False) -> Json:
-        """A verdict on the client."""
-        found: Json = await self.call(
-            "GET", f"/sandboxes/{_at(sandbox)}/verdict", params={"strict": str(strict).lower()}
-        )
-        return found

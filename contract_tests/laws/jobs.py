@@ -49,7 +49,9 @@ DAY = 86_400.0
 @law("JOB001", "A create answers with the job's id", Severity.BREAKS, level="working", needs=(Purpose.CREATE,))
 def id_is_told(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
-        return None if exchange.job else shows(history, exchange, "a create was accepted, and its answer has no id", "id")
+        return (
+            None if exchange.job else shows(history, exchange, "a create was accepted, and its answer has no id", "id")
+        )
 
     creates = [e for e in history.of(Purpose.CREATE) if is_good(history, e) and e.action == Action.CREATE]
     return each(creates, check, "no create was accepted")
@@ -128,7 +130,9 @@ def source_is_named(history: History) -> Iterator[Deviation | Unjudged]:
         story, sighting = found
         source = value_of(sighting, "source")
         if source in (ABSENT, None) or str(source) not in story.created_by.url + story.created_by.request_body.decode(errors="replace"):  # fmt: skip
-            return deviation(history, sighting, f"the source is {shown(None if source is ABSENT else source)}", "source")
+            return deviation(
+                history, sighting, f"the source is {shown(None if source is ABSENT else source)}", "source"
+            )
         return None
 
     follow_ups = [
@@ -258,7 +262,9 @@ def progress_never_falls(history: History) -> Iterator[Deviation | Unjudged]:
             if after < before and sighting.state is not State.SUCCEEDED:  # at success it must be full: another law
                 yield deviation(history, sighting, f"progress was {before:g}, then {after:g}", "progress")
 
-    several = [s for s in history.jobs if len([x for x in looks(s) if _number(value_of(x, "progress")) is not None]) > 1]
+    several = [
+        s for s in history.jobs if len([x for x in looks(s) if _number(value_of(x, "progress")) is not None]) > 1
+    ]
     return each(several, check, "no job told its progress twice")
 
 
@@ -279,7 +285,9 @@ def progress_is_not_full_early(history: History) -> Iterator[Deviation | Unjudge
     def check(sighting: Sighting) -> Deviation | None:
         value, full = _number(value_of(sighting, "progress")), _full(history, sighting)
         if value is not None and value >= full:
-            return deviation(history, sighting, f"the status is {shown(sighting.word)} and progress is {value:g}", "progress")
+            return deviation(
+                history, sighting, f"the status is {shown(sighting.word)} and progress is {value:g}", "progress"
+            )
         return None
 
     unended = [s for s in _with_progress(history) if s.state in RANK]
@@ -341,7 +349,9 @@ def instants_in_order(history: History) -> Iterator[Deviation | Unjudged]:
     return each(several, check, "no job told two instants")
 
 
-@law("JOB032", "The instant of creation is near the clock", Severity.VIOLATION, level="readable", needs=(Purpose.CREATE,))
+@law(
+    "JOB032", "The instant of creation is near the clock", Severity.VIOLATION, level="readable", needs=(Purpose.CREATE,)
+)
 def created_near_the_clock(history: History) -> Iterator[Deviation | Unjudged]:
     if history.simulated:
         yield Unjudged("the service is our simulator, whose clock is moved")
@@ -463,7 +473,9 @@ def failure_has_error(history: History) -> Iterator[Deviation | Unjudged]:
             return
         shape = field_shape(history, sighting, sighting.part.view.fields["error"][0]) if sighting.part.view else None
         if shape and shape.is_object and not isinstance(error, dict):
-            yield deviation(history, sighting, f"`{field}` is {shown(error)}, expected an object", "error", cause="shape")
+            yield deviation(
+                history, sighting, f"`{field}` is {shown(error)}, expected an object", "error", cause="shape"
+            )
         elif shape and isinstance(error, dict):
             words = history.contract.vocabulary
             name = words.best("error", "message", list(shape.properties))
@@ -573,8 +585,10 @@ def _moved(history: History, before: Sighting, after: Sighting) -> Deviation:
 
 def _equal(word: Any, known: Any) -> bool:
     """Whether a word is the known one. A contract's reading keeps numbers and flags as they are."""
-    return type(word) is type(known) and bool(word == known) or (
-        isinstance(word, (int, bool)) and isinstance(known, (int, bool)) and word == known
+    return (
+        type(word) is type(known)
+        and bool(word == known)
+        or (isinstance(word, (int, bool)) and isinstance(known, (int, bool)) and word == known)
     )
 
 
@@ -661,7 +675,9 @@ def _with_progress(history: History) -> list[Sighting]:
 
 
 def _listed(kinds: Iterable[str]) -> str:
-    return " or ".join(sorted({"string": "a text", "integer": "a whole number", "number": "a number"}[k] for k in kinds))
+    return " or ".join(
+        sorted({"string": "a text", "integer": "a whole number", "number": "a number"}[k] for k in kinds)
+    )
 
 
 def _told_now(exchange: Exchange) -> float:
@@ -692,7 +708,9 @@ def _only_in(history: History, role: str, states: frozenset[State], nothing: str
         message = f"the status is {shown(sighting.word)} and `{role_field(sighting, role)}` is {shown(value)}"
         return deviation(history, sighting, message, role, cause=str(sighting.state))
 
-    seen = [s for s in _all(history) if s.state and s.state not in states and has_role(s, role) and has_role(s, "status")]
+    seen = [
+        s for s in _all(history) if s.state and s.state not in states and has_role(s, role) and has_role(s, "status")
+    ]
     return each(seen, check, nothing)
 
 

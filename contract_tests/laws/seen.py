@@ -308,7 +308,9 @@ def deviation(
 
 def shows(history: History, exchange: Exchange, message: str, cause: str = "", pointer: str = "") -> Deviation:
     """A deviation that one exchange shows."""
-    return Deviation(message, exchange.operation, (exchange.number,), pointer or place(history, exchange.operation), cause)
+    return Deviation(
+        message, exchange.operation, (exchange.number,), pointer or place(history, exchange.operation), cause
+    )
 
 
 def _declared(history: History, exchange: Exchange) -> str:

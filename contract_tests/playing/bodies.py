@@ -13,7 +13,7 @@ from mockserver.openapi.schema import Shape, Validator, forms_of, is_hidden, sha
 
 SEED = 20260924
 PROMPT = "A red ball rolls slowly over a wooden table"
-ODD_PROMPT = "Ünïcödé 🎬 日本語 «quotes» \"and\" \\ back\nnew line 👩‍🚀"
+ODD_PROMPT = 'Ünïcödé 🎬 日本語 «quotes» "and" \\ back\nnew line 👩‍🚀'
 ADDRESS = "https://example.com/picture.png"
 MOST_DEPTH = 8
 MOST_FIELDS = 12  # of a body that are broken one by one

@@ -52,9 +52,10 @@ class Budget:
         price = self.price(*names)
         if self.jobs_left - keep < 1:
             return False
-        if self.max_spend is not None:
-            if price is None or self.spent + sum(self._reserved) + price * (1 + keep) > self.max_spend:
-                return False
+        if self.max_spend is not None and (
+            price is None or self.spent + sum(self._reserved) + price * (1 + keep) > self.max_spend
+        ):
+            return False
         self._reserved.append(price or 0.0)
         return True
 

@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +15,8 @@ from contract_tests.playing.target import Call
 from mockserver.errors import DocumentError
 from mockserver.jobs.resource import JobOperation, JobResource
 from mockserver.openapi.document import Operation, is_json
-from mockserver.openapi.schema import shape_of
 
+MALFORMED = "not a key"  # a credential that no scheme has
 BOUNDARY = "contract-check-7d1f9a3c5e"
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 
@@ -25,8 +25,8 @@ _PARAMETER = re.compile(r"\{([^{}]+)\}")
 class Asking:
     """What a request is to say besides what its operation asks for.
 
-    `key` '' sends none; `given` are values of path parameters, `query` further ones (a list: repeated); `malformed`:
-    the key as it is, without the word that belongs before it.
+    `key` '' sends none. `query` are parameters (a list: repeated). `raw` is sent as it is, as a body that is said to be
+    of `media_type`. `method` takes the place of the operation's.
     """
 
     key: str = ""
@@ -60,8 +60,7 @@ class Calls:
                 is_id = place is not None and place.place == "query" and place.pointer == (parameter.name,)
                 query.append((parameter.name, asking.job if is_id else self._value_of(parameter.schema, parameter.raw)))
             elif parameter.place == "header" and parameter.required and parameter.name.lower() not in _OWN:
-                if parameter.name.lower() not in {name.lower() for name, _ in asking.headers}:
-                    headers.append((parameter.name, _text(self._value_of(parameter.schema, parameter.raw))))
+                headers.append((parameter.name, _text(self._value_of(parameter.schema, parameter.raw))))
         if place and place.place == "query" and place.pointer[0] not in dict(query):
             query.append((place.pointer[0], asking.job))
         query += list(asking.query.items())
@@ -100,7 +99,10 @@ class Calls:
                 continue
             if body is not None:
                 if job and part and part.id_place and part.id_place.place == "body":
-                    body = _with(body, part.id_place.pointer, job)
+                    named = _with(body, part.id_place.pointer, job)
+                    numbered = _with(body, part.id_place.pointer, int(job)) if job.isdecimal() else named
+                    is_text = self.bodies.is_valid(schema, named) or not self.bodies.is_valid(schema, numbered)
+                    body = named if is_text else numbered
                 return body, name
         return None, ""
 
@@ -183,7 +185,8 @@ class Calls:
             else:
                 is_basic = kind == "http" and str(scheme.get("scheme", "")).lower() == "basic"
                 pair = key if ":" in key else f"{key}:{key}"
-                value = f"Basic {b64encode(pair.encode()).decode()}" if is_basic else f"Bearer {key}"
+                basic = f"Basic {key if key == MALFORMED else b64encode(pair.encode()).decode()}"
+                value = basic if is_basic else f"Bearer {key}"
                 headers.append(("Authorization", value))
                 secrets.add("authorization")
 
@@ -282,13 +285,3 @@ def _with(body: Any, pointer: tuple[str, ...], value: Any) -> Any:
         return value
     inner = body if isinstance(body, dict) else {}
     return {**inner, pointer[0]: _with(inner.get(pointer[0]), pointer[1:], value)}
-
-
-def without_key(call: Call) -> Call:
-    """The same request without what carries the key in its headers."""
-    return replace(call, headers=tuple((n, v) for n, v in call.headers if n.lower() not in call.secrets))
-
-
-def required_fields(calls: Calls, schema: Any) -> frozenset[str]:
-    """The fields that a body must have."""
-    return shape_of(calls.contract.document, schema).required

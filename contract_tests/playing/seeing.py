@@ -16,8 +16,18 @@ _LIKELIEST = (State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED, Sta
 _BAD = (State.FAILED, State.CANCELLED, State.EXPIRED)
 _STARTS = (Purpose.CREATE, Purpose.FOLLOW_UP)
 # Answers to those who should see nothing, and to what should have been refused, tell nothing of the job's own life.
-_ELSEWHERE = (Purpose.SECOND_KEY, Purpose.NO_KEY, Purpose.BAD_KEY, Purpose.UNKNOWN_ID, Purpose.AFTER_DELETE,
-              Purpose.WRONG_METHOD, Purpose.WRONG_TYPE, Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.ODD_INPUT)  # fmt: skip
+_ELSEWHERE = (
+    Purpose.SECOND_KEY,
+    Purpose.NO_KEY,
+    Purpose.BAD_KEY,
+    Purpose.UNKNOWN_ID,
+    Purpose.AFTER_DELETE,
+    Purpose.WRONG_METHOD,
+    Purpose.WRONG_TYPE,
+    Purpose.BROKEN_JSON,
+    Purpose.INVALID,
+    Purpose.ODD_INPUT,
+)
 
 
 def sightings(contract: ContractUnderTest, exchange: Exchange) -> list[Sighting]:
@@ -67,9 +77,9 @@ def told_id(contract: ContractUnderTest, exchange: Exchange) -> str:
     for header, value in exchange.headers:
         if contract.vocabulary.rank("answer headers", "poll url", header) is not None:
             if id := _id_in_url(retrieve, value):
-                return bare_id(resource, id)
+                return str(bare_id(resource, id))
         elif len(plain(name)) > 2 and plain(header).endswith(plain(name)):
-            return bare_id(resource, value)
+            return str(bare_id(resource, value))
     return ""
 
 

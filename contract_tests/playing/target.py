@@ -1,12 +1,15 @@
-"""The service that is judged: sends one request at a time over HTTP, within limits, and never raises for what comes back."""
+"""The service that is judged: one request at a time over HTTP, within limits; what comes back never raises."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
+
+import orjson
 
 from contract_tests.history import Exchange
 from mockserver.masking import is_secret_name
@@ -19,7 +22,9 @@ Pairs = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
 _LOOPBACK = ("localhost", "127.", "::1", "testserver")
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CONTROL = str.maketrans({number: "" for number in (*range(32), 127)})
+_USUAL = (("user-agent", "mockserver-check"), ("accept", "*/*"), ("accept-encoding", "identity"))
+_MEDIA = ("video/", "audio/", "image/", "application/octet")
+_CONTROL = dict.fromkeys((*range(32), 127))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,20 @@ def is_loopback(url: str) -> bool:
     return False
 
 
+def may_follow(base_url: str, url: str) -> bool:
+    """Whether an address that a service names may be called: a service elsewhere must not send us to what is near."""
+    if _origin(url) == _origin(base_url) or is_loopback(base_url):
+        return True
+    host = (urlsplit(url).hostname or "").lower()
+    with suppress(ValueError):
+        return ip_address(host).is_global
+    return not is_loopback(url) and "." in host
+
+
 class Service:
     """A service at a base URL. Use it as a context manager.
 
     `transport` replaces the network (httpx2's ASGITransport calls an application in this process).
-    `offset` is how far the service's clock is known to be ahead of this machine's, in seconds.
     """
 
     def __init__(
@@ -109,7 +123,9 @@ class Service:
                 self._runner.run(self._client.aclose())
         self._runner.close()
 
-    def send(self, call: Call, purpose: str, *, detail: str = "", follow: bool = False, started: float = 0.0) -> Exchange:
+    def send(
+        self, call: Call, purpose: str, *, detail: str = "", follow: bool = False, started: float = 0.0
+    ) -> Exchange:
         """Send one request and read what comes back. Raises nothing but KeyboardInterrupt.
 
         `follow`: redirects of a GET are followed. `started` is the service's own time, where it is known.
@@ -117,14 +133,9 @@ class Service:
         self.sent += 1
         before = steady_time()
         url = call.path if "://" in call.path else f"{self.base_url}{call.path}"
-        answer = _Answer()
-        try:
-            self._run(self._deadline(url, call, follow, answer))
-        except (TimeoutError, asyncio.CancelledError):
-            answer.status, answer.problem = 0, f"no complete answer within {self.limits.whole:g} s"
-        except Exception as error:  # whatever a broken service makes a client library raise
-            answer.status, answer.problem = 0, _told(error)
-        self.silent = 0 if answer.status else self.silent + 1
+        answer = self._answer(url, call, follow)
+        if _origin(url) == _origin(self.base_url):
+            self.silent = 0 if answer.status else self.silent + 1
         return Exchange(
             number=self.sent,
             purpose=purpose,
@@ -147,9 +158,29 @@ class Service:
             redirects=answer.passed,
         )
 
+    def ask(self, method: str, url: str, body: Any = None) -> Any:
+        """The JSON of an answer to a request beside the history, which is not counted; None if there is none."""
+        content = b"" if body is None else orjson.dumps(body)
+        headers = (("content-type", "application/json"),) if content else ()
+        answer = self._answer(url, Call(method, url, headers, content), follow=False)
+        try:
+            return orjson.loads(answer.body) if 200 <= answer.status <= 299 else None
+        except orjson.JSONDecodeError:
+            return None
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self._run(asyncio.sleep(max(0.0, seconds)))
+
+    def _answer(self, url: str, call: Call, follow: bool) -> "_Answer":
+        answer = _Answer()
+        try:
+            self._run(self._deadline(url, call, follow, answer))
+        except (TimeoutError, asyncio.CancelledError):
+            answer.status, answer.problem = 0, f"no complete answer within {self.limits.whole:g} s"
+        except Exception as error:  # whatever a broken service makes a client library raise
+            answer.status, answer.problem = 0, _told(error)
+        return answer
 
     def _run(self, task: Coroutine[Any, Any, Result]) -> Result:
         return self._runner.run(task)
@@ -174,11 +205,13 @@ class Service:
         return self._client
 
     async def _exchange(self, url: str, call: Call, follow: bool, answer: _Answer) -> None:
-        headers = [("user-agent", "mockserver-check"), ("accept", "*/*"), ("accept-encoding", "identity"), *call.headers]
         named = {name.lower() for name, _ in call.headers}
-        headers = [(n, v) for i, (n, v) in enumerate(headers) if i > 2 or n not in named]
+        headers = [*((name, value) for name, value in _USUAL if name not in named), *call.headers]
         origin = _origin(url)
         while True:
+            if not may_follow(self.base_url, url):
+                answer.status, answer.problem = 0, "the address is of a private network; it was not called"
+                return
             where = await self._once(url, call, headers, answer)
             if not (follow and where and call.method in ("GET", "HEAD")):
                 return
@@ -216,7 +249,7 @@ class Service:
     async def _read(self, response: "httpx2.Response", answer: _Answer) -> None:
         limits, pieces, kept = self.limits, [], 0
         media_type = response.headers.get("content-type", "").lower()
-        most = limits.media if media_type.startswith(("video/", "audio/", "image/", "application/octet")) else limits.kept
+        most = limits.media if media_type.startswith(_MEDIA) else limits.kept
         async for piece in response.aiter_bytes():
             answer.size += len(piece)
             if kept < limits.kept:

@@ -1,7 +1,9 @@
 """The control API: a request below its prefix in, a response out. What a request may say, openapi.yaml says."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from asyncio import get_running_loop, sleep
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import repeat
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -32,12 +34,14 @@ from mockserver.sandbox.journal import Entry
 from mockserver.sandbox.outbox import read_endpoint
 from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches
-from mockserver.sandbox.verdict import verdict_on
+from mockserver.sandbox.verdict import case_of, judge_of
 
 PREFIX = "/__mockserver/"
 MAX_LISTED = 1000  # jobs or exchanges, where no limit is given
 MAX_ACTIVATIONS = 100  # of one sandbox, and of the server
 _JSON = (b"content-type", b"application/json")
+AT_A_TIME = 0.005  # seconds of the machine for which other requests wait, where a request looks at much
+T = TypeVar("T")
 Settle = Callable[[list[Sandbox]], Awaitable[None]]
 
 
@@ -479,7 +483,7 @@ class ControlApi:
 
     # -- the journal --------------------------------------------------------------------------------
 
-    def _entries(self, given: Inputs) -> tuple[list[tuple[Sandbox, Entry]], int]:
+    async def _entries(self, given: Inputs) -> tuple[list[tuple[Sandbox, Entry]], int]:
         """The entries that a request asks for, oldest first, and how many had to make room before."""
         sandboxes = self._all(given)
         wanted = {name: value for name, value in given.query.items() if name not in ("limit", "strict")}
@@ -490,7 +494,11 @@ class ControlApi:
             chosen, secrets = Filter(**wanted), self._secrets()
         except ValueError as error:
             raise ControlError(422, "unprocessable", f"{error}.") from None
-        found = [(each, entry) for each in sandboxes for entry in each.journal if matches(entry, chosen, *secrets)]
+        found = []
+        kept = (pair for each in sandboxes for pair in zip(repeat(each), each.journal, strict=False))
+        async for sandbox, entry in _in_turn(kept):
+            if matches(entry, chosen, *secrets):
+                found.append((sandbox, entry))
         found.sort(key=lambda pair: pair[1].real)
         limit = int(given.query.get("limit", MAX_LISTED))
         return found[-limit:], sum(each.journal.dropped for each in sandboxes)
@@ -505,10 +513,10 @@ class ControlApi:
         }
         return frozenset(names - {""}), frozenset(key for key in self._sandboxes.by_key if key.strip("\0"))
 
-    def _get_journal(self, given: Inputs) -> Any:
-        entries, dropped = self._entries(given)
+    async def _get_journal(self, given: Inputs) -> Any:
+        entries, dropped = await self._entries(given)
         secrets = self._secrets()
-        data = [{"sandbox": sandbox.id, **entry_data(entry, *secrets)} for sandbox, entry in entries]
+        data = [{"sandbox": of.id, **entry_data(entry, *secrets)} async for of, entry in _in_turn(entries)]
         return {"data": data, "dropped": dropped}
 
     def _clear_journal(self, given: Inputs) -> Any:
@@ -516,12 +524,20 @@ class ControlApi:
             sandbox.journal.clear()
         return {"data": [], "dropped": 0}
 
-    def _export_har(self, given: Inputs) -> Any:
-        entries, _ = self._entries(given)
-        return as_har([entry for _, entry in entries], *self._secrets(), self._prefixes())
+    async def _export_har(self, given: Inputs) -> Any:
+        entries, _ = await self._entries(given)
+        secrets, prefixes = self._secrets(), self._prefixes()
+        har = as_har([], *secrets, prefixes)
+        async for _, entry in _in_turn(entries):
+            har["log"]["entries"] += as_har([entry], *secrets, prefixes)["log"]["entries"]
+        return har
 
-    def _get_verdict(self, given: Inputs) -> Any:
-        return verdict_on(self._all(given), self._providers()).as_data(strict=given.query.get("strict") is True)
+    async def _get_verdict(self, given: Inputs) -> Any:
+        sandboxes = self._all(given)
+        judge = judge_of(sandboxes, self._providers())
+        async for sandbox in _in_turn(sandboxes):
+            judge.look_at(case_of(sandbox))
+        return judge.verdict().as_data(strict=given.query.get("strict") is True)
 
     def _sandbox_data(self, sandbox: Sandbox | None) -> dict[str, Any]:
         registry = self._sandboxes
@@ -563,6 +579,17 @@ def _refuse_unknown(operation: Operation, query: str) -> None:
         if name not in known:
             said = f"known are {', '.join(known)}" if known else "there are none here"
             raise ControlError(400, "invalid_request", f"There is no parameter {name[:60]!r}: {said}.", name[:60])
+
+
+async def _in_turn(things: Iterable[T]) -> AsyncIterator[T]:
+    """All of them, with other requests in between: there may be many, and each takes a while."""
+    now = get_running_loop().time
+    due = now() + AT_A_TIME
+    for thing in things:
+        if now() >= due:
+            await sleep(0)
+            due = now() + AT_A_TIME
+        yield thing
 
 
 def _field(read: Callable[[object], float], value: object, name: str) -> float:

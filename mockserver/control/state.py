@@ -22,7 +22,7 @@ from mockserver.plans.progression import read_progression
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole, known
 from mockserver.plans.scenario import MAX_OWN, MAX_SLOTS, read_definition
 from mockserver.provider import Provider
-from mockserver.sandbox.sandbox import MAX_COUNTS, MAX_REPLIES, Account, Held, Sandbox, Sandboxes, Switches
+from mockserver.sandbox.sandbox import MAX_COUNTS, MAX_PENDING, MAX_REPLIES, Account, Held, Sandbox, Sandboxes, Switches
 from mockserver.stores.protocol import StoreFull
 
 FORMAT = "mockserver-state-1"
@@ -70,9 +70,9 @@ def import_state(
         _server_in(data["server"], scratch)
     for number, entry in enumerate(entries):
         _sandbox_in(entry, scratch.of(f"scratch {number}"), scratch, providers, f"sandboxes[{number}]")
+    _check_room(entries, target, registry, scratch)
     if "server" in data and target is None:
         _server_in(data["server"], registry)
-    _make_room(entries, target, registry)
     for number, entry in enumerate(entries):
         where = f"sandboxes[{number}]"
         sandbox = target or registry.find(str(entry["id"]))
@@ -81,6 +81,22 @@ def import_state(
         else:
             registry.pending.pop(str(entry["id"]), None)
             registry.pending[str(entry["id"])] = partial(_fill, entry, registry, providers, where)
+
+
+def _check_room(entries: list[Any], target: Sandbox | None, registry: Sandboxes, scratch: Sandboxes) -> None:
+    """Raises DeclarationError if there is no room for what is to be imported."""
+    known = [target] if target else [each for entry in entries if (each := registry.find(str(entry["id"])))]
+    waiting = {str(entry["id"]) for entry in entries if target is None and registry.find(str(entry["id"])) is None}
+    if len(waiting | registry.pending.keys()) > MAX_PENDING:
+        raise DeclarationError(f"sandboxes: more than {MAX_PENDING} would wait for their keys; reset the server first.")
+    for provider in {name for each in scratch for name in each.accounts}:
+        new, old = (
+            sum(len(each.accounts[provider].store) for each in some if provider in each.accounts)
+            for some in (list(scratch), known)
+        )
+        room = registry.room(provider)
+        if room.taken - old + new > room.most:
+            raise DeclarationError(f"sandboxes: no room for {new} jobs at {provider}; {room.most} are kept in all.")
 
 
 def _fill(data: Any, registry: Sandboxes, providers: Mapping[str, Provider], where: str, sandbox: Sandbox) -> None:
@@ -293,8 +309,11 @@ def _job_in(data: Any, account: Account, kinds: set[str], where: str) -> Job:
     inputs, failure, source = entry.get("inputs", {}), entry.get("failure"), entry.get("source")
     if not isinstance(inputs, dict) or not isinstance(failure, (dict, type(None))):
         raise DeclarationError(f"{where}: `inputs` is to be a map, and `failure` a map or null.")
+    id = as_text(entry.get("id"), f"{where}.id", 200)
+    if not id.isprintable():
+        raise DeclarationError(f"{where}.id: found {id[:60]!r}, expected characters that can be printed.")
     return Job(
-        as_text(entry.get("id"), f"{where}.id", 200),
+        id,
         kind,
         account.owner,
         inputs,

@@ -320,10 +320,12 @@ class Engine:
     def _linked(self, exchange: Exchange, whose: str, id: str) -> Job | None:
         """The job that a link leads to, and its sandbox as that of the request."""
         name = self.provider.name
-        for sandbox in self._sandboxes:
-            if whose in ("", sandbox.id) and (job := sandbox.account(name).store.get(id)) is not None:
-                exchange.account, exchange.now = sandbox.account(name), sandbox.now()
-                exchange.request_id = exchange.account.next_request_id()
+        of_one = self._sandboxes.find(whose) if whose else None
+        for sandbox in [of_one] if of_one else [] if whose else self._sandboxes:
+            account = sandbox.accounts.get(name)
+            if account is not None and (job := account.store.get(id)) is not None:
+                exchange.account, exchange.now = account, sandbox.now()
+                exchange.request_id = account.next_request_id()
                 return job
         if self._lenient and id and self.provider.contract.resources:
             self._enter(exchange)

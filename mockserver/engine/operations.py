@@ -106,8 +106,9 @@ class Context:
         if open_one is None:
             return None
         for sandbox in tuple(known.values()) if exchange.sandbox is open_one else (open_one,):
-            if (job := sandbox.account(self.name).store.get(id)) is not None:
-                exchange.account = sandbox.account(self.name)
+            account = sandbox.accounts.get(self.name)
+            if account is not None and (job := account.store.get(id)) is not None:
+                exchange.account = account
                 exchange.now = sandbox.now()
                 return job
         return None

@@ -19,7 +19,7 @@ from mockserver.jobs.profile import Profile
 from mockserver.jobs.resource import Action, JobOperation, JobResource
 from mockserver.jobs.timeline import Timeline
 from mockserver.message import Fault, RawHeaders, Request, Response
-from mockserver.plans.progression import Progress, Progression
+from mockserver.plans.progression import Mover, Progression
 from mockserver.plans.reading import near
 from mockserver.plans.scenario import ASSET, MAX_WAIT, Activation, JobPlan, Scenario, Step
 from mockserver.sandbox.exchange import Exchange
@@ -176,7 +176,7 @@ class Steerer:
         if sandbox.clock.mode is ClockMode.SKIPPING:
             looked_at: Iterable[Job] = [job] if job else ()
             if self._action is Action.LIST:
-                looked_at = (each for each in account.store if each.kind.partition("\n")[0] == self._kind)
+                looked_at = (each for each in account.store.unordered() if each.kind.partition("\n")[0] == self._kind)
             move = min((_next_move(each.timeline, exchange.now) for each in looked_at), default=inf)
             if move <= MOST:
                 sandbox.clock.advance_to(move)
@@ -221,10 +221,10 @@ class _Plans:
             timeline = plan.timeline(timeline, exchange.sandbox.draws, profile.expires_after)
             failure, slots = plan.error or None, plan.slots
         progression = _progression(exchange.sandbox, model)
-        if progression.by is Progress.IMMEDIATE:
+        if progression.by is Mover.IMMEDIATE:
             if timeline.ended < inf:
                 timeline = _ended_now(timeline._replace(started=now), timeline, now)
-        elif progression.by is Progress.POLLS:
+        elif progression.by is Mover.POLLS:
             self.held = Held(progression.polls, progression.polls, timeline)
             timeline = timeline._replace(started=inf, ended=inf, due=inf, expires=None)
         elif slots:
@@ -344,7 +344,8 @@ def _over_quota(exchange: Exchange, key: tuple[Any, ...], quota: tuple[int, floa
     counts, since, used = exchange.sandbox.counts, (*key, "since"), (*key, "used")
     now = int(exchange.now * 1000)
     if since not in counts or now >= counts[since] + per * 1000:
-        counts[since], counts[used] = now, 0
+        exchange.sandbox.put_count(since, now)
+        exchange.sandbox.put_count(used, 0)
     number = exchange.sandbox.count(used)
     wait = (counts[since] - now) / 1000 + per
     if number > most:
@@ -492,11 +493,13 @@ def _progression(sandbox: Sandbox, model: Any) -> Progression:
         known: Mapping[str, Progression] = source.progressions
         if found := (known.get(model) if isinstance(model, str) else None) or known.get("*"):
             return found
-    return Progression(Progress.TIME)
+    return Progression(Mover.TIME)
 
 
 def line_up(account: Account, now: float) -> None:
     """Let the jobs that wait for a slot begin as soon as one is free, in the order in which they came."""
+    if account.lined == account.changes:  # it stands in the timelines; who comes later makes nobody begin sooner
+        return
     lines: dict[str, dict[str, Held]] = {}
     for id, held in tuple(account.held.items()):
         job = account.store.get(id)
@@ -514,10 +517,11 @@ def line_up(account: Account, now: float) -> None:
             if timeline != job.timeline:
                 account.store.replace(job._replace(timeline=timeline))
             insort(ends, timeline.ended)
+    account.lined = account.changes
 
 
 def _unfinished(account: Account, kind: str, now: float) -> Iterator[Job]:
-    return (job for job in account.store if job.kind == kind and job.timeline.ended > now)
+    return (job for job in account.store.unordered() if job.kind == kind and job.timeline.ended > now)
 
 
 def _free(ends: Sequence[float], slots: int, now: float) -> float:

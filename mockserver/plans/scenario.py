@@ -212,8 +212,10 @@ def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Sc
     if "\n" in summary:
         raise DeclarationError(f"{where}.summary: expected one line.")
     steps = entry.get("requests", [])
-    if not isinstance(steps, list) or len(steps) > MAX_STEPS:
-        raise DeclarationError(f"{where}.requests: expected a list of at most {MAX_STEPS} steps.")
+    if not isinstance(steps, list):
+        raise DeclarationError(f"{where}.requests: expected a list of steps.")
+    if len(steps) > MAX_STEPS:
+        raise DeclarationError(f"{where}.requests: found {len(steps)} steps, expected at most {MAX_STEPS}.")
     job = _read_job(entry["job"], f"{where}.job") if "job" in entry else None
     if job is None and not steps:
         raise DeclarationError(f"{where}: expected `job`, `requests`, or both: without them nothing happens.")

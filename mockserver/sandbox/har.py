@@ -29,7 +29,7 @@ def as_har(
     """A HAR log of entries, oldest first. `names` and `keys` are masked as in `entry_data`.
 
     `prefixes` are what the paths of providers hang below (`/prefix`), by name. Times are the machine's; how long an
-    answer took is not measured, so all timings are 0.
+    answer took is not measured, but for how long a scenario held it back.
     """
     masked = masking(names, keys)
     creator = {"name": "mockserver", "version": __version__}
@@ -39,14 +39,16 @@ def as_har(
 
 
 def _entry(entry: Entry, masked: Masking, prefixes: Mapping[str, str]) -> dict[str, Any]:
-    comment = f"the connection was broken: {entry.fault}" if entry.fault else ""
+    broken = entry.fault if entry.fault != "delay" else ""
+    comment = f"the connection was broken: {broken}" if broken else ""
+    held = round(entry.delay * 1000)  # milliseconds that a scenario held the answer back
     return {
         "startedDateTime": write_instant(entry.real),
-        "time": 0,
+        "time": held,
         "request": _request(entry, masked, prefixes),
         "response": _response(entry, masked),
         "cache": {},
-        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "timings": {"send": 0, "wait": held, "receive": 0},
         **({"comment": comment} if comment else {}),
         "_number": entry.number,
         "_real": write_instant(entry.real),

@@ -117,6 +117,8 @@ class Account:
     requests: int = 0
     replies: dict[tuple[str, str], tuple[bytes, Response]] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    changes: int = 0  # how often a job was replaced or removed
+    lined: int = -1  # the changes when those that wait for a slot were last put in line
     site: str = ""  # the absolute URL that its paths hang below, as the client that last created a job saw it
 
     def next_request_id(self) -> bytes:
@@ -203,6 +205,7 @@ class Sandbox(Switches):
 
     def _job_changed(self, account: "Account", old: Job, new: Job | None) -> None:
         """A job was replaced, or (None) removed. One that had ended by then is told of still."""
+        account.changes += 1
         outbox = self.outbox
         if not (self.telling or outbox.watches):
             return
@@ -226,11 +229,16 @@ class Sandbox(Switches):
 
     def count(self, key: tuple[Any, ...]) -> int:
         """Count one more of something; gives its number. What was counted first is forgotten beyond a limit."""
+        number = self.counts.get(key, 0) + 1
+        self.put_count(key, number)
+        return number
+
+    def put_count(self, key: tuple[Any, ...], number: int) -> None:
+        """Set the number of something that is counted."""
         counts = self.counts
         if len(counts) >= MAX_COUNTS and key not in counts:
             del counts[next(iter(counts))]
-        counts[key] = number = counts.get(key, 0) + 1
-        return number
+        counts[key] = number
 
     def follow_server(self) -> None:
         """Go by the server's clock from now on, wherever the own one was."""

@@ -124,10 +124,18 @@ def _not(done: bool) -> str:
 def verdict_on(sandboxes: Iterable[Sandbox], providers: Mapping[str, Provider]) -> Verdict:
     """A verdict on what the clients of some sandboxes did. `providers` are those that are served, by name."""
     kept = list(sandboxes)
+    judge = judge_of(kept, providers)
+    for each in kept:
+        judge.look_at(case_of(each))
+    return judge.verdict()
+
+
+def judge_of(sandboxes: Iterable[Sandbox], providers: Mapping[str, Provider]) -> "Judge":
+    """What gives a verdict on some sandboxes, once it has looked at each of them."""
     contracts = {name: provider.contract for name, provider in providers.items()}
     known = [each for name, contract in contracts.items() for each in known_operations(name, contract)]
     told = {contract.headers.get("poll-after", "").lower().encode() for contract in contracts.values()}
-    return verdict([case_of(each) for each in kept], known, told - {b""}, frozenset(each.key for each in kept))
+    return Judge(known, told - {b""}, frozenset(each.key for each in sandboxes))
 
 
 def case_of(sandbox: Sandbox) -> Case:
@@ -161,38 +169,59 @@ def verdict(
     `known` are the operations that could have been used, `poll_headers` the names, in lower case, of headers that say
     in milliseconds when to poll again. `keys` are masked in what is told.
     """
-    judged, operations = list(cases), list(known)
-    findings: list[Finding] = []
-    jobs: list[JobFacts] = []
-    creates = paid_twice = 0
-    for case in judged:
-        client = Client(case, operations, frozenset(poll_headers))
-        jobs += client.facts()
-        creates += len(client.created)
-        paid_twice += len(client.paid_twice)
+    judge = Judge(known, poll_headers, keys)
+    for case in cases:
+        judge.look_at(case)
+    return judge.verdict()
+
+
+class Judge:
+    """Looks at one case after the other, then gives a verdict on all; see `verdict`."""
+
+    def __init__(self, known: Iterable[KnownOperation], poll_headers: Collection[bytes], keys: frozenset[str]) -> None:
+        self._known = list(known)
+        self._poll_headers = frozenset(poll_headers)
+        self._keys = keys
+        self._findings: list[Finding] = []
+        self._jobs: list[JobFacts] = []
+        self._used: set[tuple[str, str]] = set()  # provider and operation
+        self._complete = True
+        self._requests = self._creates = self._paid_twice = 0
+
+    def look_at(self, case: Case) -> None:
+        """Judge one case."""
+        client = Client(case, self._known, self._poll_headers)
+        self._jobs += client.facts()
+        self._requests += len(case.entries) + case.dropped
+        self._creates += len(client.created)
+        self._paid_twice += len(client.paid_twice)
+        self._complete = self._complete and not case.dropped
+        self._used.update((entry.provider, entry.operation) for entry in case.entries)
         for judge in _JUDGES:
-            findings += (f for f in judge(client) if f.count)
-    complete = not any(case.dropped for case in judged)
-    if complete:
-        findings += (f for f in [_unused(judged, operations)] if f.count)
-    masked = masking(frozenset(), keys)
-    order = list(Severity)
-    return Verdict(
-        tuple(
-            replace(f, details=tuple(map(masked.text, f.details)))
-            for f in sorted(findings, key=lambda f: (order.index(f.severity), f.code, f.sandbox))
-        ),
-        tuple(jobs),
-        sum(len(case.entries) + case.dropped for case in judged),
-        creates,
-        paid_twice,
-        complete,
-    )
+            self._findings += (f for f in judge(client) if f.count)
+
+    def verdict(self) -> Verdict:
+        """The verdict on all cases that were looked at."""
+        findings = list(self._findings)
+        if self._complete:
+            findings += (f for f in [_unused(self._used, self._known)] if f.count)
+        masked = masking(frozenset(), self._keys)
+        order = list(Severity)
+        return Verdict(
+            tuple(
+                replace(f, details=tuple(map(masked.text, f.details)))
+                for f in sorted(findings, key=lambda f: (order.index(f.severity), f.code, f.sandbox))
+            ),
+            tuple(self._jobs),
+            self._requests,
+            self._creates,
+            self._paid_twice,
+            self._complete,
+        )
 
 
-def _unused(cases: Sequence[Case], known: Sequence[KnownOperation]) -> Finding:
+def _unused(used: Collection[tuple[str, str]], known: Sequence[KnownOperation]) -> Finding:
     """The operations that nobody used, of providers that somebody did."""
-    used = {(entry.provider, entry.operation) for case in cases for entry in case.entries}
     providers = {provider for provider, _ in used}
     lines = []
     for each in known:

@@ -1,7 +1,7 @@
 """Jobs in memory, up to a maximum that several stores share; beyond it the job that finished first makes room."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 from mockserver.jobs.job import Job
@@ -106,6 +106,10 @@ class MemoryStore:
 
     def __iter__(self) -> Iterator[Job]:
         return iter(sorted(self._jobs.values(), key=_order))
+
+    def unordered(self) -> Iterable[Job]:
+        """All jobs, in no order that counts: to be looked through at once."""
+        return self._jobs.values()
 
     def __len__(self) -> int:
         return len(self._jobs)

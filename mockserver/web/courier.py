@@ -152,7 +152,7 @@ class Courier:
                     status, error = await self._send(delivery, real)
             except TimeoutError:
                 error = f"no answer within {SECONDS:g} seconds"
-            except (OSError, ValueError) as problem:
+            except Exception as problem:  # whatever it is: the others are to be sent still
                 error = _said(problem)
         sandbox.outbox.note(delivery, Attempt(real, at, status, error))
 

@@ -1,0 +1,141 @@
+"""From a recorded history to what each law came to."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from contract_tests.finding import Clause, Deviation, Evidence, Finding, Outcome, Severity, Unjudged, Verdict
+from contract_tests.history import Exchange, History
+from contract_tests.laws import Law, all_laws
+
+MAX_EVIDENCE = 3  # exchanges shown with one finding
+FAILED = "the check itself failed"
+
+ClauseOf = Callable[[str], Clause | None]
+
+
+def judge(
+    history: History,
+    codes: Collection[str] | None = None,
+    *,
+    clause_of: ClauseOf | None = None,
+    evidence: Callable[[Exchange], Evidence] | None = None,
+    repeat: Callable[[Exchange], tuple[str, ...]] | None = None,
+) -> list[Outcome]:
+    """What each law (or each of some codes) came to over a history, by code. Raises nothing: a law that fails says so.
+
+    `clause_of` finds the words of a contract at a JSON Pointer, `evidence` and `repeat` show an exchange; without them
+    those of `contract_tests.clauses` and `contract_tests.report.evidence` are taken.
+    """
+    chosen = [law for code, law in sorted(all_laws().items()) if codes is None or code in codes]
+    show = _Showing(history, clause_of or _clauses(history), *_shown_by(evidence, repeat))
+    return [_outcome(history, law, show) for law in chosen]
+
+
+class _Showing:
+    """How deviations become findings."""
+
+    def __init__(
+        self,
+        history: History,
+        clause_of: ClauseOf,
+        evidence: Callable[[Exchange], Evidence],
+        repeat: Callable[[Exchange], tuple[str, ...]],
+    ) -> None:
+        self.exchanges = {exchange.number: exchange for exchange in history.exchanges}
+        self.clause_of, self.evidence, self.repeat = clause_of, evidence, repeat
+
+    def finding(self, law: Law, group: list[Deviation]) -> Finding:
+        """One finding for deviations that have the same cause."""
+        first = min(group, key=lambda each: (each.severity or law.severity).rank)
+        shown = [self.exchanges[n] for n in first.exchanges if n in self.exchanges]
+        asking = [e for e in shown if e.operation == first.operation] or shown
+        only = f"mockserver check --only {law.code}"
+        return Finding(
+            code=law.code,
+            title=law.title,
+            severity=first.severity or law.severity,
+            message=first.message,
+            operation=first.operation,
+            clause=self._safely(lambda: self.clause_of(first.pointer), None) if first.pointer else None,
+            evidence=tuple(
+                e for each in shown[-MAX_EVIDENCE:] if (e := self._safely(partial(self.evidence, each), None))
+            ),
+            repeat=(*self._safely(lambda: self.repeat(asking[-1]) if asking else (), ()), only),
+            count=len(group),
+            cause=first.cause,
+        )
+
+    @staticmethod
+    def _safely(make: Callable[[], Any], otherwise: Any) -> Any:
+        """What is shown beside a finding must not cost the finding."""
+        try:
+            return make()
+        except Exception:
+            return otherwise
+
+
+def _outcome(history: History, law: Law, show: _Showing) -> Outcome:
+    missing = [purpose for purpose in law.needs if not history.of(purpose)]
+    if missing:
+        reasons = tuple(_why_missing(history, purpose) for purpose in missing)
+        return Outcome(law.code, law.title, Verdict.UNJUDGED, reasons)
+    groups: dict[tuple[str, str], list[Deviation]] = {}
+    reasons_found: list[str] = []
+    is_whole = False
+    try:
+        for found in law.judge(history):
+            if isinstance(found, Unjudged):
+                is_whole = is_whole or not found.operation
+                reasons_found.append(f"{found.operation}: {found.reason}" if found.operation else found.reason)
+            else:
+                groups.setdefault((found.operation, found.cause), []).append(found)
+    except Exception as error:  # a law that fails must not cost what the others say
+        is_whole = True
+        reasons_found.append(f"{FAILED} ({law.code}: {type(error).__name__}: {error})")
+    findings = tuple(show.finding(law, group) for group in groups.values())
+    verdict = _verdict(findings, is_whole)
+    return Outcome(law.code, law.title, verdict, tuple(dict.fromkeys(reasons_found)), findings)
+
+
+def _verdict(findings: Iterable[Finding], is_unjudged: bool) -> Verdict:
+    if any(finding.severity.rank <= Severity.VIOLATION.rank for finding in findings):
+        return Verdict.VIOLATES
+    return Verdict.UNJUDGED if is_unjudged else Verdict.CONFORMS
+
+
+def _why_missing(history: History, purpose: str) -> str:
+    told: Mapping[str, str] = history.skipped
+    if purpose in told:
+        return f"{purpose}: {told[purpose]}"
+    return (
+        f"{purpose}: nothing was created (read-only)" if history.read_only else f"{purpose}: no such request was sent"
+    )
+
+
+# -- what others show -------------------------------------------------------------------------------
+
+
+def _clauses(history: History) -> ClauseOf:
+    try:
+        from contract_tests.clauses import clause_of
+    except ImportError:
+        return lambda pointer: None
+    return lambda pointer: clause_of(history.contract.document, pointer)
+
+
+def _shown_by(
+    evidence: Callable[[Exchange], Evidence] | None, repeat: Callable[[Exchange], tuple[str, ...]] | None
+) -> tuple[Callable[[Exchange], Evidence], Callable[[Exchange], tuple[str, ...]]]:
+    if evidence and repeat:
+        return evidence, repeat
+    try:
+        from contract_tests.report import evidence as room
+    except ImportError:
+        return evidence or _numbered, repeat or (lambda exchange: ())
+    return evidence or room.evidence, repeat or room.repeat
+
+
+def _numbered(exchange: Exchange) -> Evidence:
+    """An exchange by its number and status alone: no secret can be in that."""
+    return Evidence(exchange.number, f"{exchange.method} {exchange.operation}", str(exchange.status))

@@ -1,0 +1,223 @@
+"""Laws of refusals: what is wrong is refused, with a declared status, in the declared shape, and never with a 5xx."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from contract_tests.finding import Deviation, Severity, Unjudged
+from contract_tests.history import NO_JSON, Exchange, History, Purpose
+from contract_tests.laws import law
+from contract_tests.laws.answers import judged_by
+from contract_tests.laws.seen import (
+    came_too_often,
+    declared_status,
+    each,
+    is_good,
+    operations,
+    shown,
+    shows,
+    status_of,
+)
+from mockserver.errors import MockserverError
+from mockserver.jobs.resource import Action
+from mockserver.openapi.schema import shape_of
+
+WRONG = (Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.WRONG_TYPE)
+NOT_THE_REQUEST = (401, 402, 403, 404, 408, 409, 425, 429)  # a valid request may be refused so
+
+
+@law("ERR001", "No request is answered with a server error", Severity.BREAKS, level="working")
+def no_server_error(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        status = status_of(history, exchange)
+        if status < 500 or (status == 503 and exchange.header("retry-after")) or exchange.purpose == Purpose.LINK:
+            return None
+        if exchange.method != "GET" and status == 501:
+            return None
+        why = f" ({exchange.detail})" if exchange.detail else ""
+        message = f"{exchange.purpose}{why} was answered {status}"
+        return shows(history, exchange, message, f"{exchange.purpose} {status}")
+
+    return each([e for e in history.exchanges if e.status], check, "no request was answered")
+
+
+@law("ERR002", "Each request gets an answer", Severity.BREAKS, level="readable")
+def each_is_answered(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        if exchange.status == 0 and exchange.purpose != Purpose.LINK:
+            return shows(history, exchange, f"no whole answer came: {exchange.problem}", exchange.problem[:60])
+        return None
+
+    return each(history.exchanges, check, "no request was sent")
+
+
+@law("ERR003", "A valid request is accepted", Severity.BREAKS, level="working", needs=(Purpose.CREATE,))
+def valid_is_accepted(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(create: Exchange) -> Deviation | None:
+        status = status_of(history, create)
+        if 400 <= status < 500:
+            text = create.body[:120].decode(errors="replace")
+            return shows(history, create, f"a valid create was answered {status}: {shown(text)}", str(status))
+        return None
+
+    creates = [e for e in history.of(Purpose.CREATE) if status_of(history, e) not in (0, *NOT_THE_REQUEST)]
+    return each(creates, check, "no create was answered, or all were refused for the key, the money or the pace")
+
+
+@law("ERR004", "What is not there is not found", Severity.SILENT, level="readable", needs=(Purpose.UNKNOWN_ID,))
+def unknown_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        if not is_good(history, exchange):
+            return None
+        if exchange.action in (Action.DELETE, Action.CANCEL) and declared_not_found(history, exchange) is None:
+            return None  # to delete nothing may be a success
+        return shows(history, exchange, f"an unknown id was answered {exchange.status}", "accepted")
+
+    return each(_asked(history, Purpose.UNKNOWN_ID), check, "no unknown id was asked for")
+
+
+@law("ERR005", "What is not there is refused with the status that is declared for it", Severity.VIOLATION, needs=(Purpose.UNKNOWN_ID,))  # fmt: skip
+def unknown_is_not_found(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        status, wanted = status_of(history, exchange), declared_not_found(history, exchange)
+        if 400 <= status < 500 and status != wanted:
+            return shows(history, exchange, f"an unknown id was answered {status}, declared is {wanted}", str(status))
+        return None
+
+    known = [e for e in _asked(history, Purpose.UNKNOWN_ID) if declared_not_found(history, e)]
+    return each(known, check, "no status is declared for what is not there, or nothing unknown was asked for")
+
+
+@law("ERR006", "A method that a path does not have is refused with 405 and Allow", Severity.VIOLATION, needs=(Purpose.WRONG_METHOD,))  # fmt: skip
+def wrong_method(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        status = status_of(history, exchange)
+        if status < 400:
+            return shows(history, exchange, f"{exchange.method} was answered {status}", "accepted")
+        if status == 405 and exchange.status == 405 and exchange.header("allow") is None:
+            return shows(history, exchange, "405 came without Allow", "allow")
+        return None
+
+    return each(_asked(history, Purpose.WRONG_METHOD), check, "no wrong method was tried")
+
+
+@law("ERR007", "A body of another media type is refused", Severity.VIOLATION, needs=(Purpose.WRONG_TYPE,))
+def wrong_type_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
+    return _refused(history, Purpose.WRONG_TYPE, "a body of another media type")
+
+
+@law("ERR008", "Broken JSON is refused", Severity.VIOLATION, needs=(Purpose.BROKEN_JSON,))
+def broken_json_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
+    return _refused(history, Purpose.BROKEN_JSON, "a body that is no JSON")
+
+
+@law("ERR009", "Input that breaks the schema is refused", Severity.SILENT, needs=(Purpose.INVALID,))
+def invalid_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
+    return _refused(history, Purpose.INVALID, "invalid input")
+
+
+@law("ERR010", "What is wrong with a request is said with the status that is declared for it", Severity.VIOLATION, needs=(Purpose.INVALID,))  # fmt: skip
+def invalid_has_its_status(history: History) -> Iterator[Deviation | Unjudged]:
+    wanted = declared_status(history, "invalid_request")
+
+    def check(exchange: Exchange) -> Deviation | None:
+        status = status_of(history, exchange)
+        usual = {wanted, declared_status(history, "not_found"), 404, 409, 413, 414, 415, 422, 431, 429}
+        if 400 <= status < 500 and status not in usual and status in (401, 402, 403, 405, 406, 408, 410):
+            return shows(history, exchange, f"invalid input was answered {status}, declared is {wanted}", str(status))
+        return None
+
+    known = [e for e in _asked(history, Purpose.INVALID) if wanted]
+    return each(known, check, "no status is declared for invalid input, or none was sent")
+
+
+@law("ERR011", "The status of a refusal is declared", Severity.VIOLATION)
+def refusal_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
+    return judged_by(history, True, "status")
+
+
+@law("ERR012", "The body of a refusal has the declared shape", Severity.BREAKS, level="working")
+def refusal_has_its_shape(history: History) -> Iterator[Deviation | Unjudged]:
+    return judged_by(history, True, "body", "no JSON", "empty", "media type")
+
+
+@law("ERR013", "A refusal says what is wrong", Severity.VIOLATION)
+def refusal_says_why(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Exchange, str, Any]) -> Deviation | None:
+        exchange, name, holder = found
+        message = holder.get(name)
+        if isinstance(message, str) and message.strip():
+            return None
+        found_text = "is not there" if name not in holder else f"is {shown(message)}"
+        return shows(history, exchange, f"the message of the error, `{name}`, {found_text}", name)
+
+    return each(_messages(history), check, "no refusal was seen whose declared shape has a message")
+
+
+@law("ERR014", "A refusal does not say that it is a success", Severity.WARNING)
+def refusal_is_no_success(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        value = exchange.json
+        if isinstance(value, dict) and (value.get("success") is True or value.get("ok") is True):
+            return shows(history, exchange, f"{exchange.status} came with a body that says success", "success")
+        return None
+
+    return each([e for e in history.exchanges if 400 <= e.status < 500], check, "no refusal was seen")
+
+
+@law("ERR015", "Odd input that is valid is accepted or refused as declared", Severity.VIOLATION, needs=(Purpose.ODD_INPUT,))  # fmt: skip
+def odd_input_is_answered(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        status = status_of(history, exchange)
+        if 300 <= status < 400:
+            return shows(history, exchange, f"odd input ({exchange.detail}) was answered {status}", str(status))
+        return None
+
+    return each(_asked(history, Purpose.ODD_INPUT), check, "no odd input was sent")
+
+
+def declared_not_found(history: History, exchange: Exchange) -> int | None:
+    """The status that the contract declares for an unknown id of an operation: by `x-job`, or 404 by its number."""
+    declared = declared_status(history, "not_found")
+    operation = operations(history).get(exchange.operation)
+    if operation and any(answer.status == "404" for answer in operation.answers):
+        return declared if declared and any(a.status == str(declared) for a in operation.answers) else 404
+    return declared
+
+
+def _asked(history: History, purpose: str) -> list[Exchange]:
+    return [e for e in history.of(purpose) if not came_too_often(history, e)]
+
+
+def _refused(history: History, purpose: str, what: str) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        if status_of(history, exchange) < 300:
+            detail = f" ({exchange.detail})" if exchange.detail else ""
+            return shows(history, exchange, f"{what}{detail} was answered {exchange.status}", exchange.detail)
+        return None
+
+    return each(_asked(history, purpose), check, f"{what} was not sent")
+
+
+def _messages(history: History) -> Iterable[tuple[Exchange, str, Any]]:
+    """Refusals with the declared name of their message, and the object that ought to hold it."""
+    document, words = history.contract.document, history.contract.vocabulary
+    for exchange in history.exchanges:
+        operation = operations(history).get(exchange.operation)
+        status = status_of(history, exchange)
+        answer = operation.answer_for(status) if operation and 400 <= status < 500 else None
+        media = answer.json_media() if answer else None
+        value = exchange.json
+        if media is None or value is NO_JSON or not isinstance(value, dict):
+            continue
+        try:
+            shape = shape_of(document, media[1].get("schema") or {})
+            inner = words.best("roles", "error", list(shape.properties))
+            if inner:
+                nested = shape_of(document, shape.properties[inner])
+                if nested.is_object:
+                    shape, value = nested, value.get(inner)
+            name = words.best("error", "message", list(shape.properties))
+        except MockserverError:
+            continue
+        if name and isinstance(value, dict):
+            yield exchange, name, value

@@ -1,0 +1,359 @@
+"""Laws of lists: each job once, in order, page by page to an end, and shown as its own retrieve shows it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from contract_tests.finding import Deviation, Severity, Unjudged
+from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
+from contract_tests.laws import law
+from contract_tests.laws.instants import read
+from contract_tests.laws.jobs import RANK
+from contract_tests.laws.seen import (
+    ABSENT,
+    at,
+    deviation,
+    each,
+    has_role,
+    is_good,
+    looks,
+    operations,
+    part_of,
+    query_of,
+    role_field,
+    shown,
+    shows,
+    value_of,
+)
+from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.resource import Action, JobOperation
+
+NO_LIST = "no list was fetched"
+SAME_IN_LISTS = ("result", "error", "completed", "created")  # roles that a list tells as a retrieve does
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a list: what stands in it, and what it tells of itself by the names in the vocabulary."""
+
+    exchange: Exchange
+    part: JobOperation
+    items: tuple[Any, ...]
+    holders: tuple[dict[str, Any], ...]
+
+    @property
+    def ids(self) -> list[Any]:
+        """The id of each item, None where there is none."""
+        pointer = self.part.view.fields["id"][0] if self.part.view and "id" in self.part.view.fields else ("id",)
+        found = [at(item, pointer) for item in self.items]
+        return [None if id is ABSENT else id for id in found]
+
+    def told(self, history: History, role: str) -> Any:
+        """What the page tells (has more, total, …); ABSENT where it tells nothing of it."""
+        for holder in self.holders:
+            name = history.contract.vocabulary.best("paging", role, list(holder))
+            if name:
+                return holder[name]
+        return ABSENT
+
+    def asked(self, history: History, role: str) -> str | None:
+        """What the request asked for (limit, order, …)."""
+        query = query_of(self.exchange)
+        name = history.contract.vocabulary.best("paging", role, list(query))
+        return query[name] if name else None
+
+    def ends(self, history: History) -> bool | None:
+        """Whether the page says that it is the last one; None where it says nothing."""
+        more = self.told(history, "has more")
+        if isinstance(more, bool):
+            return not more
+        pages, page = self.told(history, "pages"), self.told(history, "page number")
+        if isinstance(pages, int) and isinstance(page, int):
+            return page >= pages
+        following = self.told(history, "next")
+        if following is None or following == "":
+            return True
+        return None if following is ABSENT else False
+
+
+@law("LST001", "A list holds each job once", Severity.SILENT, level="readable", needs=(Purpose.LIST,))
+def each_once(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(walk: list[Page]) -> Iterator[Deviation]:
+        seen: dict[Any, Page] = {}
+        for page in walk:
+            for id in page.ids:
+                if id is not None and id in seen:
+                    where = "twice on one page" if seen[id] is page else "on two pages"
+                    first = seen[id].exchange.number
+                    found = shows(history, page.exchange, f"{shown(id)} stands {where}", where)
+                    numbers = tuple(dict.fromkeys((first, page.exchange.number)))
+                    yield Deviation(found.message, found.operation, numbers, found.pointer, where)
+                    return
+                seen[_hashable(id)] = page
+
+    return each(_walks(history), check, NO_LIST)
+
+
+@law("LST002", "A list is in the order that was asked for", Severity.VIOLATION, level="readable", needs=(Purpose.LIST,))
+def in_order(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Page, str, list[float]]) -> Deviation | None:
+        page, order, instants = found
+        rising = order == "asc"
+        if all((a <= b) if rising else (a >= b) for a, b in pairwise(instants)):
+            return None
+        asked = page.asked(history, "order")
+        words = f"asked for was {asked}" if asked else f"declared is {order} where nothing is asked for"
+        return shows(history, page.exchange, f"jobs are not in order of creation; {words}", order)
+
+    known = [(p, order, times) for p in _pages(history) if (order := _order(history, p)) and len(set(times := _created(p))) > 1]  # fmt: skip
+    return each(known, check, "no list of jobs that were created one after the other was fetched in a known order")
+
+
+@law("LST003", "A list holds no more than was asked for", Severity.VIOLATION, level="readable", needs=(Purpose.LIST,))
+def limit_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Page, int]) -> Deviation | None:
+        page, limit = found
+        if len(page.items) > limit:
+            return shows(history, page.exchange, f"{len(page.items)} jobs, asked for were {limit}", "limit")
+        return None
+
+    limited = [(p, int(limit)) for p in _pages(history) if (limit := p.asked(history, "limit")) and limit.isdigit()]
+    return each([found for found in limited if found[1]], check, "no list was asked for with a limit")
+
+
+@law("LST004", "The pages of a list come to an end", Severity.BREAKS, level="readable", needs=(Purpose.LIST,))
+def pages_end(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(walk: list[Page]) -> Deviation | None:
+        last = walk[-1]
+        if last.ends(history) is False and not last.items:
+            return shows(history, last.exchange, "an empty page says that there is more", "empty")
+        total = last.told(history, "total")
+        if last.ends(history) is False and isinstance(total, int) and 0 < total <= sum(len(p.items) for p in walk):
+            return shows(history, last.exchange, "the last page says that there is more", "last")
+        known = _must_hold(history, walk[0].exchange)
+        limit = last.asked(history, "limit")
+        held = {_hashable(id) for page in walk for id in page.ids}
+        is_short = limit is not None and limit.isdigit() and len(last.items) < int(limit)
+        if last.ends(history) is False and is_short and known <= held:
+            message = f"{len(last.items)} of {limit} jobs were left, and the page says that there is more"
+            return shows(history, last.exchange, message, "short")
+        return None
+
+    told = [walk for walk in _walks(history) if walk[-1].ends(history) is not None]
+    return each(told, check, "no list tells whether there is more")
+
+
+@law("LST005", "A list holds what was created", Severity.SILENT, level="readable", needs=(Purpose.LIST, Purpose.CREATE))
+def created_is_listed(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(walk: list[Page]) -> Iterator[Deviation]:
+        held = {str(id) for page in walk for id in page.ids}
+        missing = [id for id in sorted(_must_hold(history, walk[0].exchange)) if not any(id in one for one in held)]
+        if missing:
+            message = f"{len(missing)} of the jobs that were created are not in it ({shown(missing[0])})"
+            yield shows(history, walk[-1].exchange, message, "missing")
+
+    whole = [w for w in _walks(history) if _is_whole(history, w) and _must_hold(history, w[0].exchange)]
+    return each(whole, check, "no list was fetched to its end after a job had been created")
+
+
+@law("LST006", "The total that a list tells is right", Severity.VIOLATION, needs=(Purpose.LIST,))
+def total_is_right(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[list[Page], int]) -> Deviation | None:
+        walk, total = found
+        count = len({_hashable(id) for page in walk for id in page.ids})
+        if total < count or (_is_whole(history, walk) and total > count and walk[-1].ends(history) is True):
+            return shows(history, walk[-1].exchange, f"the total is {total}, the list holds {count}", "total")
+        return None
+
+    totals = [(walk, walk[-1].told(history, "total")) for walk in _walks(history)]
+    known = [(walk, total) for walk, total in totals if isinstance(total, int) and not isinstance(total, bool)]
+    return each(known, check, "no list tells a total")
+
+
+@law("LST007", "The ends that a page tells are those that it has", Severity.BREAKS, needs=(Purpose.LIST,))
+def ends_are_right(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(page: Page) -> Iterator[Deviation]:
+        for role, index in (("first id", 0), ("last id", -1)):
+            told = page.told(history, role)
+            if told is not ABSENT and told != page.ids[index]:
+                message = f"the {role} is {shown(told)}, the page has {shown(page.ids[index])} there"
+                yield shows(history, page.exchange, message, role)
+
+    told = [p for p in _pages(history) if p.items and p.told(history, "last id") is not ABSENT]
+    return each(told, check, "no list tells the ids at its ends")
+
+
+@law("LST008", "A list shows a job as far as its own answers do", Severity.SILENT, level="readable", needs=(Purpose.LIST, Purpose.POLL))  # fmt: skip
+def list_is_up_to_date(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(pair: tuple[Sighting, Sighting]) -> Deviation | None:
+        before, listed = pair
+        lags = before.state in TERMINAL and listed.state is not before.state and listed.state is not State.EXPIRED
+        falls = before.state in RANK and listed.state in RANK and RANK[listed.state] < RANK[before.state]
+        if lags or falls:
+            message = f"the list says {shown(listed.word)}, the job had said {shown(before.word)}"
+            return deviation(history, listed, message, "status", before.exchange)
+        return None
+
+    return each(_listed_after(history), check, "no job was listed after it had been polled")
+
+
+@law(
+    "LST009", "A list tells of a job what its own answers tell", Severity.VIOLATION, needs=(Purpose.LIST, Purpose.POLL)
+)
+def list_tells_the_same(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(pair: tuple[Sighting, Sighting]) -> Iterator[Deviation]:
+        before, listed = pair
+        for role in SAME_IN_LISTS:
+            if not (has_role(before, role) and has_role(listed, role)) or before.state is not listed.state:
+                continue
+            own, told = value_of(before, role), value_of(listed, role)
+            if _nothing(own) and _nothing(told):
+                continue
+            same_instant = read(own), read(told)
+            is_same = all(same_instant) and abs(same_instant[0].at - same_instant[1].at) <= 1  # type: ignore[union-attr]
+            is_there = not _nothing(own) and not _nothing(told) and role in ("result", "error")
+            if not is_same and not is_there:
+                shown_as = ["nothing" if _nothing(value) else shown(value) for value in (told, own)]
+                message = (
+                    f"`{role_field(listed, role)}` is {shown_as[0]} in the list, {shown_as[1]} in the job's own answer"
+                )
+                yield deviation(history, listed, message, role, before.exchange)
+
+    return each(_listed_after(history), check, "no job was listed after it had been polled")
+
+
+@law("LST010", "A page that was asked for by a cursor is the next one", Severity.BREAKS, level="readable", needs=(Purpose.PAGE,))  # fmt: skip
+def cursor_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(walk: list[Page]) -> Iterator[Deviation]:
+        for before, after in pairwise(walk):
+            if before.ids and after.ids and before.ids[0] == after.ids[0] and before.exchange.url != after.exchange.url:
+                yield shows(history, after.exchange, "the page after a cursor begins like the page before it", "cursor")
+                return
+
+    return each([walk for walk in _walks(history) if len(walk) > 1], check, "no list had a second page")
+
+
+@law("LST011", "A page says that there is more only where there is", Severity.VIOLATION, needs=(Purpose.LIST, Purpose.CREATE))  # fmt: skip
+def more_is_told(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Page, set[str]]) -> Deviation | None:
+        page, known = found
+        held = {str(id) for id in page.ids}
+        missing = [id for id in known if not any(id in one for one in held)]
+        if missing and page.ends(history) is True:
+            return shows(history, page.exchange, f"{len(missing)} more jobs were created, and the page says it is the last", "more")  # fmt: skip
+        return None
+
+    firsts = [(walk[0], _must_hold(history, walk[0].exchange)) for walk in _walks(history)]
+    told = [(p, known) for p, known in firsts if p.ends(history) is not None and len(known) > len(p.items) > 0]
+    return each(told, check, "no list was cut off by a limit, or lists do not tell whether there is more")
+
+
+# -- what the laws have in common -------------------------------------------------------------------
+
+
+def _pages(history: History) -> list[Page]:
+    if "pages" not in history.kept:
+        history.kept["pages"] = [p for e in history.of(Purpose.LIST, Purpose.PAGE) if (p := _page(history, e))]
+    pages: list[Page] = history.kept["pages"]
+    return pages
+
+
+def _page(history: History, exchange: Exchange) -> Page | None:
+    part, body = part_of(history, exchange), exchange.json
+    if part is None or part.action is not Action.LIST or part.view is None or body is NO_JSON:
+        return None
+    if not is_good(history, exchange) or exchange.method != "GET":
+        return None
+    pointer = part.view.pointer
+    items = at(body, pointer[:-1] if pointer[-1:] == ("*",) else pointer)
+    if not isinstance(items, list):
+        return None
+    holders = [value for i in range(len(pointer)) if isinstance(value := at(body, pointer[:i]), dict)]
+    return Page(exchange, part, tuple(items), tuple(reversed(holders)))
+
+
+def _walks(history: History) -> list[list[Page]]:
+    """Lists with their further pages, in order."""
+    walks: list[list[Page]] = []
+    for page in _pages(history):
+        if page.exchange.purpose == Purpose.LIST or not walks:
+            walks.append([page])
+        else:
+            walks[-1].append(page)
+    return walks
+
+
+def _is_whole(history: History, walk: list[Page]) -> bool:
+    """Whether a walk went through all of a list: its last page says so, or was not full, or nothing can be cut off."""
+    last = walk[-1]
+    if walk[0].asked(history, "after") or walk[0].asked(history, "offset") or walk[0].asked(history, "page") not in (None, "1", "0"):  # fmt: skip
+        return False
+    ends = last.ends(history)
+    if ends is not None:
+        return ends
+    limit = last.asked(history, "limit")
+    if limit is not None and limit.isdigit():
+        return len(last.items) < int(limit)
+    operation = operations(history).get(last.exchange.operation)
+    names = [p.name for p in operation.parameters] if operation else []
+    return not any(
+        history.contract.vocabulary.best("paging", role, names) for role in ("limit", "after", "page", "offset")
+    )
+
+
+def _must_hold(history: History, exchange: Exchange) -> set[str]:
+    """The ids that a list must hold: created before it, read by their own answers, and not deleted before its walk ended."""
+    deleted = {e.job for e in history.of(Purpose.DELETE) if e.number < exchange.number + 50}
+    part = part_of(history, exchange)
+    return {
+        story.id
+        for story in history.jobs
+        if story.id
+        and part in story.resource.operations
+        and story.created_by.number < exchange.number
+        and is_good(history, story.created_by)
+        and story.id not in deleted
+        and _is_seen(story)
+    }
+
+
+def _is_seen(story: JobStory) -> bool:
+    return any(s.part.action is Action.RETRIEVE for s in story.sightings)
+
+
+def _listed_after(history: History) -> list[tuple[Sighting, Sighting]]:
+    """How a job was last shown by itself, and how a list showed it next."""
+    found = []
+    for story in history.jobs:
+        for listed in story.sightings:
+            if listed.part.action is Action.LIST and listed.state:
+                before = [s for s in looks(story) if s.state and s.exchange.number < listed.exchange.number]
+                if before:
+                    found.append((before[-1], listed))
+    return found
+
+
+def _created(page: Page) -> list[float]:
+    pointers = page.part.view.fields.get("created", ()) if page.part.view else ()
+    found = [read(at(item, pointers[0])) if pointers and isinstance(item, dict) else None for item in page.items]
+    return [instant.at for instant in found if instant]
+
+
+def _order(history: History, page: Page) -> str:
+    """`asc` or `desc`: as was asked for, else as the contract declares; '' where nobody says."""
+    operation = operations(history).get(page.exchange.operation)
+    names = [p.name for p in operation.parameters if p.place == "query"] if operation else []
+    name = history.contract.vocabulary.best("paging", "order", names)
+    parameter = next((p for p in operation.parameters if p.name == name), None) if operation and name else None
+    text = page.asked(history, "order") or (parameter.schema.get("default") if parameter else None)
+    text = str(text or "").lower()
+    return "asc" if text in ("asc", "ascending") else "desc" if text in ("desc", "descending") else ""
+
+
+def _nothing(value: Any) -> bool:
+    return value is ABSENT or value in (None, "", [], {})
+
+
+def _hashable(id: Any) -> Any:
+    return id if isinstance(id, (str, int, type(None))) else str(id)

@@ -1,0 +1,149 @@
+"""How time passes while jobs run: by waiting, or, with the simulator, by moving its clock over the control API."""
+
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from contract_tests.history import Exchange
+from contract_tests.playing.target import Service
+from mockserver.realtime import steady_time
+
+LONGEST_WAIT = 60.0  # seconds between two polls, whatever an endpoint advises
+SHORTEST_WAIT = 0.05
+STEP = 5.0  # virtual seconds between two polls of the simulator's jobs, at first; progress is seen at several stages
+SLOW_DOWN = 12.0  # later, this part of the time that has gone
+JUST_AFTER = 0.02  # seconds after an event
+
+
+class Pace(Protocol):
+    """The time of a service."""
+
+    is_simulator: bool
+
+    def now(self) -> float:
+        """The service's time in seconds since the epoch, as far as it is known."""
+
+    def until_next(self, job: str, last: Exchange, gone: float) -> float | None:
+        """Seconds until a job should be polled again, `gone` seconds after it was created; None: it has ended."""
+
+    def let_pass(self, seconds: float) -> None:
+        """Let so much time pass at the service."""
+
+
+class Waiting:
+    """The time of a service that cannot be moved. `interval` is between polls where the endpoint advises none."""
+
+    is_simulator = False
+
+    def __init__(self, service: Service, interval: float, poll_after: str) -> None:
+        self._service = service
+        self._interval = interval
+        self._poll_after = poll_after
+
+    def now(self) -> float:
+        return steady_time()
+
+    def until_next(self, job: str, last: Exchange, gone: float) -> float | None:
+        advised = advice(last, self._poll_after)
+        wait = self._interval if advised is None else max(advised, SHORTEST_WAIT)
+        return min(wait, LONGEST_WAIT)
+
+    def let_pass(self, seconds: float) -> None:
+        self._service.wait(seconds)
+
+
+class Moving:
+    """The time of our own simulator: of the sandbox that the key has there."""
+
+    is_simulator = True
+
+    def __init__(self, service: Service, root: str, clock: dict[str, Any], sandbox: str) -> None:
+        self._service = service
+        self._root = root
+        self._sandbox = sandbox
+        self._take(clock)
+
+    def now(self) -> float:
+        if self._mode == "skipping":  # it moves with each poll
+            self._take(self._ask("GET", "clock"))
+        return self._then + (steady_time() - self._read) * self._rate
+
+    def until_next(self, job: str, last: Exchange, gone: float) -> float | None:
+        if self._mode == "skipping":
+            return 0.0
+        told = self._ask("GET", f"jobs/{quote(job, safe='')}")
+        step = max(STEP, gone / SLOW_DOWN)
+        if not isinstance(told, dict) or "next_event" not in told:
+            return step
+        due = seconds_of(told["next_event"])
+        if due is None or told.get("ended"):
+            return None
+        return max(min(due - self.now() + JUST_AFTER, step), JUST_AFTER)
+
+    def let_pass(self, seconds: float) -> None:
+        if self._mode != "skipping":
+            self._take(self._ask("POST", "clock/advance", {"by": round(seconds, 3)}))
+
+    def fail(self, job: str) -> bool:
+        """Let a job fail, as its provider says it; whether that was done."""
+        return self._ask("PATCH", f"jobs/{quote(job, safe='')}", {"state": "failed"}) is not None
+
+    def find_job(self, job: str) -> None:
+        """Move the clock that a job is on: of the key's sandbox, of those without a key, or of all."""
+        for sandbox in (self._sandbox, "anonymous"):
+            if self._service.ask("GET", f"{self._root}/sandboxes/{sandbox}/jobs/{quote(job, safe='')}") is not None:
+                break
+        else:
+            sandbox = "server"
+        if sandbox != self._sandbox:
+            self._sandbox = sandbox
+            self._take(self._ask("GET", "clock"))
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        return self._service.ask(method, f"{self._root}/sandboxes/{self._sandbox}/{path}", body)
+
+    def _take(self, clock: Any) -> None:
+        self._read = steady_time()
+        if isinstance(clock, dict) and (now := seconds_of(clock.get("now"))) is not None:
+            self._then, self._rate = now, float(clock.get("rate") or 0.0)
+            self._mode = str(clock.get("mode", ""))
+
+
+def find_simulator(service: Service, key: str) -> Moving | None:
+    """Our own simulator, if the service is that and its clock may be moved."""
+    parts = urlsplit(service.base_url)
+    root = f"{parts.scheme}://{parts.netloc}/__mockserver"
+    health = service.ask("GET", f"{root}/health")
+    if not isinstance(health, dict) or health.get("status") != "ok" or not isinstance(health.get("version"), str):
+        return None
+    opened = service.ask("POST", f"{root}/sandboxes", {"api_key": key}) if key else None
+    told = opened.get("sandbox") if isinstance(opened, dict) else None
+    sandbox = str(told.get("id")) if isinstance(told, dict) else "server"
+    clock = told.get("clock") if isinstance(told, dict) else service.ask("GET", f"{root}/sandboxes/server/clock")
+    if not isinstance(clock, dict) or seconds_of(clock.get("now")) is None:
+        return None
+    return Moving(service, root, clock, sandbox)
+
+
+def advice(answer: Exchange, poll_after: str) -> float | None:
+    """Seconds after which an answer wants to be asked again; None if it does not say."""
+    with suppress(ValueError, TypeError):
+        if poll_after and (milliseconds := answer.header(poll_after)):
+            return float(milliseconds) / 1000
+        if after := answer.header("retry-after"):
+            return float(after)
+    with suppress(ValueError, TypeError):
+        after, date = answer.header("retry-after"), answer.header("date")
+        if after and date:
+            return (parsedate_to_datetime(after) - parsedate_to_datetime(date)).total_seconds()
+    return None
+
+
+def seconds_of(instant: Any) -> float | None:
+    """An RFC 3339 instant in seconds since the epoch; None for what is none."""
+    try:
+        return datetime.fromisoformat(instant).timestamp()
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,839 @@
+"""The stories: what is asked of a service so that the laws have something to look at. What is sent is in the history.
+
+One job serves all that can share it. First jobs are created, then watched to their end, then their results are fetched;
+wrong requests come next, and what takes jobs away comes last.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+
+from contract_tests.contract import ContractUnderTest
+from contract_tests.history import Exchange, History, Purpose, Sighting
+from contract_tests.playing.bodies import SEED, Variation
+from contract_tests.playing.budget import Budget, Spent
+from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
+from contract_tests.playing.pace import Moving, Pace, Waiting, find_simulator
+from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
+from contract_tests.playing.target import Call, Service, is_loopback
+from mockserver.errors import MockserverError
+from mockserver.jobs.identity import id_maker
+from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.openapi.document import Operation, is_json
+from mockserver.openapi.schema import shape_of
+
+USUAL_INTERVAL = 10.0  # seconds between polls where the endpoint advises none
+LOOPBACK_INTERVAL = 0.5
+MOST_SILENT = 3  # requests in a row without an answer, after which no more are sent
+MOST_REFUSED = 5  # polls in a row of one job that are no success, after which it is given up
+MOST_POLLS = 400  # of one job
+MOST_WRONG = 16  # invalid or odd requests of one operation
+MOST_PAGES = 12
+MOST_LINKS = 4
+MOST_OTHERS = 10  # operations that are no part of a job
+KEPT_FOR_PROBES = 1  # jobs that are kept for requests that should be refused
+_SAFE = (Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RESULT)
+_BUYING = (Action.CREATE, Action.FOLLOW_UP)
+_ENDING = (Action.CANCEL, Action.DELETE)
+_READ_ONLY = "read-only: nothing is created"
+_NO_BUDGET = "the budget for jobs is used up"
+
+Progress = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a service is played with.
+
+    `key` and `second_key` are valid keys of two users ('' for none). `interval`: seconds between polls where the
+    endpoint advises none; `patience`: seconds that jobs are waited for; `several`: jobs at once; `kinds`: of jobs;
+    `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved.
+    """
+
+    key: str = ""
+    second_key: str = ""
+    interval: float | None = None
+    patience: float = 900.0
+    several: int = 3
+    kinds: int = 6
+    keep: bool = False
+    moves_clock: bool = True
+
+
+class _Unreachable(Exception):
+    """No answer came, again and again."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A job that was created here."""
+
+    id: str
+    resource: JobResource
+    create: JobOperation
+    started: float
+    last: Sighting | None = None
+    polls: int = 0
+    refused: int = 0
+    wait: float | None = 0.0
+    is_over: bool = False
+
+
+@dataclass(slots=True)
+class _Kind:
+    """What is known of one kind of job while it is played with."""
+
+    resource: JobResource
+    jobs: list[_Job] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)  # ids of jobs that should not have come to be
+
+    @property
+    def main(self) -> _Job | None:
+        """The job that the stories are about: the first that has a result, else the first."""
+        done = (job for job in self.jobs if job.last is not None and job.last.state is State.SUCCEEDED)
+        return next(done, None) or (self.jobs[0] if self.jobs else None)
+
+
+def play(
+    contract: ContractUnderTest, service: Service, budget: Budget, options: Options, progress: Progress | None = None
+) -> History:
+    """Play all stories; what was not tried is told in `skipped`, with why. Ctrl-C ends it with what is known.
+
+    `progress` is told the phase and what happens, after each request.
+    """
+    history = History(contract, read_only=budget.is_read_only, patience=options.patience)
+    player = _Player(contract, service, budget, options, history, progress or (lambda phase, message: None))
+    try:
+        player.play()
+    except KeyboardInterrupt:
+        history.skipped["all that follows"] = "it was interrupted"
+    except Spent as spent:
+        history.skipped["all that follows"] = str(spent)
+    except _Unreachable as silent:
+        history.skipped["all that follows"] = str(silent)
+    tried = {exchange.purpose for exchange in history.exchanges}
+    history.skipped = {f"{p}, in part" if p in tried else p: why for p, why in history.skipped.items()}
+    history.jobs = stories_of(contract, history.exchanges)
+    return history
+
+
+class _Player:
+    """Plays with one service."""
+
+    def __init__(
+        self, contract: ContractUnderTest, service: Service, budget: Budget, options: Options, history: History,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self.contract = contract
+        self.service = service
+        self.budget = budget
+        self.options = options
+        self.history = history
+        self.progress = progress
+        self.calls = Calls(contract)
+        self.phase = "begin"
+        interval = options.interval
+        if interval is None:
+            interval = LOOPBACK_INTERVAL if is_loopback(service.base_url) else USUAL_INTERVAL
+        self.waiting = Waiting(service, interval, contract.vocabulary.headers.get("poll after", ""))
+        self.pace: Pace = self.waiting
+        self.begun = self.waiting.now()
+        self.bad_key = f"{next(iter(contract.vocabulary.refused_keys), 'wrong')}-key-0123456789abcdef"
+
+    # -- the whole play ---------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        with self.in_phase("reach"):
+            self.reach()
+        kinds = [_Kind(resource) for resource in self.contract.resources[: self.options.kinds]]
+        for left_out in self.contract.resources[self.options.kinds :]:
+            self.skip(f"kind {left_out.name}", f"only {self.options.kinds} kinds of jobs are tried")
+        with self.in_phase("create"):
+            for kind in kinds:
+                self.create_jobs(kind)
+        with self.in_phase("watch"):
+            for kind in kinds:
+                self.look_at_unfinished(kind)
+            self.watch(kinds)
+        with self.in_phase("results"):
+            for kind in kinds:
+                if kind.main:
+                    self.look_at_finished(kind, kind.main)
+                self.fetch_all(kind)
+        with self.in_phase("lists"):
+            for kind in kinds:
+                self.read_lists(kind)
+        with self.in_phase("follow-ups"):
+            for kind in kinds:
+                self.follow_up(kind)
+            self.watch(kinds)
+        with self.in_phase("wrong requests"):
+            for kind in kinds:
+                self.probe(kind)
+            self.read_others()
+        with self.in_phase("end"):
+            for kind in kinds:
+                self.end(kind)
+
+    @contextmanager
+    def in_phase(self, name: str) -> Iterator[None]:
+        """Count the seconds and the requests of a phase."""
+        self.phase = name
+        began, sent = self.waiting.now(), len(self.history.exchanges)
+        try:
+            yield
+        finally:
+            self.history.phases[name] = self.waiting.now() - began, len(self.history.exchanges) - sent
+
+    def reach(self) -> None:
+        """One harmless request, which also tells whether this is our own simulator."""
+        part = next((p for a in (Action.LIST, Action.RETRIEVE) for p in self.contract.parts if p.action is a), None)
+        if part is not None:
+            resource = self.resource_of(part)
+            if part.action is Action.LIST:
+                first = self.send(part, Purpose.LIST, Asking(self.options.key))
+            else:
+                first = self.send(part, Purpose.UNKNOWN_ID, self.asking(job=self.unknown_id(resource)))
+            if not first.status and "Connect" in first.problem:
+                raise _Unreachable(f"the endpoint cannot be reached: {first.problem}")
+        if self.options.moves_clock:
+            self.pace = find_simulator(self.service, self.options.key) or self.waiting
+
+    # -- sending ----------------------------------------------------------------------------------------
+
+    def asking(self, **what: Any) -> Asking:
+        """A request with the first key, unless it says otherwise."""
+        return Asking(**{"key": self.options.key, **what})
+
+    def send(
+        self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", follow: bool = False
+    ) -> Exchange:
+        """Send the request of one part."""
+        return self.send_call(
+            self.calls.call(part.operation, asking, part, self.resource_of(part)), purpose, detail, follow
+        )
+
+    def send_call(self, call: Call, purpose: str, detail: str = "", follow: bool = False) -> Exchange:
+        """Send a request, and note it."""
+        self.budget.count_request(self.waiting.now() - self.begun)
+        exchange = self.service.send(call, purpose, detail=detail, follow=follow, started=self.pace.now())
+        if not exchange.job and (found := part_of(self.contract, exchange.operation)) and found[1].action in _BUYING:
+            exchange = replace(exchange, job=told_id(self.contract, exchange))
+        self.history.exchanges.append(exchange)
+        said = exchange.status or exchange.problem
+        self.progress(self.phase, f"{exchange.method} {urlsplit(exchange.url).path} {said} ({purpose})")
+        if self.service.silent >= MOST_SILENT:
+            raise _Unreachable(f"{MOST_SILENT} requests in a row got no answer: {exchange.problem}")
+        return exchange
+
+    def buy(self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", keep: int = 0) -> Exchange | None:
+        """Send a request that may create a job; None if the budget has none left for it."""
+        body = asking.body if isinstance(asking.body, dict) else {}
+        names = [str(body[n]) for n in body if self.contract.vocabulary.rank("inputs", "model", n) is not None]
+        if self.budget.is_read_only:
+            self.skip(purpose, _READ_ONLY)
+            return None
+        if not self.budget.reserve(part.operation.name, part.operation.id, *names, keep=keep):
+            self.skip(purpose, _NO_BUDGET)
+            return None
+        is_created = True  # for all that is known
+        try:
+            exchange = self.send(part, purpose, asking, detail)
+            if exchange.status:
+                # Behind a gateway that gave up, a job may have been created all the same.
+                is_created = exchange.status in (502, 504) or is_success(self.contract, exchange)
+            elif "Connect" in exchange.problem:
+                is_created = False
+        finally:
+            self.budget.settle(is_created)
+        return exchange
+
+    def skip(self, purpose: str, why: str) -> None:
+        """Say that something is not tried."""
+        self.history.skipped.setdefault(purpose, why)
+
+    def resource_of(self, part: JobOperation) -> JobResource | None:
+        """The kind of job that a part belongs to."""
+        return next((resource for resource in self.contract.resources if part in resource.operations), None)
+
+    def unknown_id(self, resource: JobResource | None) -> str:
+        """An id that looks as one should, and that nobody was given."""
+        if resource is not None:
+            with suppress(MockserverError):
+                return id_maker(resource.id_format)(Random(SEED))
+        return "unknown-0123456789"
+
+    # -- creating ---------------------------------------------------------------------------------------
+
+    def create_jobs(self, kind: _Kind) -> None:
+        """As many jobs as the budget allows and the stories need, by all ways of creating one."""
+        ways = creates_of(self.calls, kind.resource)
+        if not ways:
+            self.skip(Purpose.CREATE, f"nothing creates a {kind.resource.name}, or no valid body was found for it")
+            return
+        if self.budget.is_read_only:
+            self.skip(Purpose.CREATE, _READ_ONLY)
+            return
+        wanted = max(self.options.several, min(len(ways), 2 * self.options.several))
+        for number in range(wanted):
+            part, media_type, body = ways[number % len(ways)]
+            detail = ""
+            if number == 1 and media_type:
+                schema = part.operation.body[media_type].get("schema") or {}
+                unusual = self.calls.bodies.unusual(schema, body)
+                body, detail = unusual, "unusual characters" if unusual != body else ""
+            asking = self.asking(body=body, media_type=media_type)
+            exchange = self.buy(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
+            if exchange is None:
+                break
+            self.take_job(kind, part, exchange)
+
+    def take_job(self, kind: _Kind, part: JobOperation, exchange: Exchange) -> None:
+        """Remember a job that was created, and ask for it at once."""
+        if not is_success(self.contract, exchange):
+            return
+        id = exchange.job if part.action is Action.CREATE else told_id(self.contract, exchange)
+        if not id:
+            return
+        if isinstance(self.pace, Moving) and not kind.jobs:
+            self.pace.find_job(id)
+        job = _Job(id, kind.resource, part, self.pace.now())
+        kind.jobs.append(job)
+        self.poll(job)
+
+    def poll(self, job: _Job) -> None:
+        """Ask for a job, and note whether it has ended and when to ask again."""
+        retrieve = job.resource.first(Action.RETRIEVE)
+        if retrieve is None:
+            job.is_over = True
+            return
+        exchange = self.send(retrieve, Purpose.POLL, self.asking(job=job.id))
+        job.polls += 1
+        seen = next((s for s in sightings(self.contract, exchange) if str(s.id or job.id) == job.id), None)
+        job.refused = 0 if seen else job.refused + 1
+        if seen:
+            job.last = seen
+        gone = self.pace.now() - job.started
+        job.wait = self.pace.until_next(job.id, exchange, gone)
+        state = job.last.state if job.last else None
+        if job.last and state is None and isinstance(job.last.word, str):
+            state = self.contract.vocabulary.state(job.last.word)
+        is_stuck = job.refused >= MOST_REFUSED or job.polls >= MOST_POLLS or gone > self.options.patience
+        job.is_over = state in TERMINAL or is_stuck or (job.wait is None and job.polls > 2)
+
+    def watch(self, kinds: Sequence[_Kind]) -> None:
+        """Poll all jobs until they have ended, or for as long as patience lasts."""
+        jobs = [job for kind in kinds for job in kind.jobs]
+        while left := [job for job in jobs if not job.is_over]:
+            told = ", ".join(f"{job.last.word if job.last else '?'}" for job in left)
+            self.progress(self.phase, f"waiting for {len(left)} of {len(jobs)} jobs ({told})")
+            self.pace.let_pass(min(job.wait or 0.0 for job in left))
+            for job in left:
+                self.poll(job)
+        for job in jobs:
+            if job.last is not None and job.last.state not in TERMINAL:
+                self.skip("end of a job", f"{job.id} had not ended after {self.pace.now() - job.started:.0f} s")
+
+    def look_at_unfinished(self, kind: _Kind) -> None:
+        """What should be refused while a job is at work; one is cancelled, and the simulator lets one fail."""
+        if not kind.jobs:
+            return
+        first = kind.jobs[0]
+        if not first.is_over:
+            for part in self.parts(kind, Action.CONTENT, Action.RESULT):
+                self.send(part, Purpose.FETCH_EARLY, self.asking(job=first.id))
+        for part in self.parts(kind, Action.LIST):
+            self.send(part, Purpose.LIST, self.asking(), "while jobs run")
+        cancel = kind.resource.first(Action.CANCEL)
+        running = [job for job in kind.jobs[1:] if not job.is_over]
+        if cancel and running:
+            job = running.pop(0)
+            self.send(cancel, Purpose.CANCEL, self.asking(job=job.id), "at work")
+            self.poll(job)
+        if isinstance(self.pace, Moving) and running and State.FAILED in kind.resource.words:
+            self.pace.let_pass(min(j.wait or 0.0 for j in running))
+            if self.pace.fail(running[-1].id):
+                self.poll(running[-1])
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    def parts(self, kind: _Kind, *actions: Action) -> list[JobOperation]:
+        """The parts of a kind with some actions."""
+        return [part for part in kind.resource.operations if part.action in actions]
+
+    def look_at_finished(self, kind: _Kind, job: _Job) -> None:
+        """Ask for a job twice more, at once, and for its head."""
+        for part in self.parts(kind, Action.RETRIEVE):
+            for _ in range(2):
+                self.send(part, Purpose.AGAIN, self.asking(job=job.id))
+            if part.operation.method == "GET":
+                self.send(part, Purpose.HEAD, self.asking(job=job.id, method="HEAD"))
+
+    def fetch_all(self, kind: _Kind) -> None:
+        """The results of a job that has succeeded, in all ways; those of one that has failed should be refused."""
+        done = next((j for j in kind.jobs if j.last and j.last.state is State.SUCCEEDED), None)
+        failed = next((j for j in kind.jobs if j.last and j.last.state in (State.FAILED, State.CANCELLED)), None)
+        parts = self.parts(kind, Action.CONTENT, Action.RESULT)
+        if failed:
+            for part in parts:
+                self.send(part, Purpose.FETCH_EARLY, self.asking(job=failed.id), f"after it was {failed.last.state}"
+                          if failed.last else "")  # fmt: skip
+        if done is None:
+            if kind.jobs:
+                for purpose in (Purpose.FETCH, Purpose.LINK):
+                    self.skip(purpose, f"no {kind.resource.name} was seen to succeed")
+            return
+        for part in parts:
+            variants = [None, *part.variants] if part.variants else [None]
+            tags = []
+            for variant in variants:
+                query = {} if variant is None else {part.variant_parameter: variant}
+                asking = self.asking(job=done.id, query=query)
+                exchange = self.send(part, Purpose.FETCH, asking, variant or "", follow=True)
+                tags.append((exchange.header("etag"), exchange.header("last-modified")))
+            if part.operation.method != "GET" or part.action is not Action.CONTENT:
+                continue
+            self.send(part, Purpose.FETCH_HEAD, self.asking(job=done.id, method="HEAD"), follow=True)
+            for what, wanted in (("first", "bytes=0-99"), ("last", "bytes=-50"), ("beyond", "bytes=9999999999-")):
+                asking = self.asking(job=done.id, headers=(("Range", wanted),))
+                self.send(part, Purpose.FETCH_RANGE, asking, what, follow=True)
+            if tags[0][0]:
+                asking = self.asking(job=done.id, headers=(("If-None-Match", tags[0][0]),))
+                self.send(part, Purpose.FETCH_CONDITIONAL, asking, follow=True)
+        if done.last:
+            self.follow_links(done, done.last)
+
+    def follow_links(self, job: _Job, seen: Sighting) -> None:
+        """Fetch what a job's result links to."""
+        links = [(role, url) for role in ("result", "thumbnail") for url in _urls(seen.fields.get(role))]
+        site = urlsplit(self.service.base_url)
+        for role, url in list(dict.fromkeys(links))[:MOST_LINKS]:
+            whole = urljoin(f"{self.service.base_url}/", url)
+            call = Call("GET", whole, operation=seen.part.operation.name, action=str(seen.part.action), job=job.id)
+            exchange = self.send_call(call, Purpose.LINK, role, follow=True)
+            if exchange.status in (401, 403) and self.options.key and urlsplit(whole).netloc == site.netloc:
+                signed = self.calls.call(seen.part.operation, self.asking(job=job.id), seen.part, job.resource)
+                call = replace(call, headers=signed.headers, secrets=signed.secrets)
+                exchange = self.send_call(call, Purpose.LINK, f"{role}, with the key", follow=True)
+            if 200 <= exchange.status <= 299:
+                self.send_call(replace(call, method="HEAD"), Purpose.LINK, f"{role}, head", follow=True)
+                ranged = replace(call, headers=(*call.headers, ("Range", "bytes=0-99")))
+                self.send_call(ranged, Purpose.LINK, f"{role}, range", follow=True)
+
+    def read_lists(self, kind: _Kind) -> None:
+        """Lists in their usual order, by small pages to the end, and in both orders."""
+        for part in self.parts(kind, Action.LIST):
+            vocabulary, names = self.contract.vocabulary, [p.name for p in part.operation.parameters]
+            first = self.send(part, Purpose.LIST, self.asking())
+            self.adopt(kind, part, first)
+            limit = vocabulary.best("paging", "limit", names)
+            if limit:
+                size = 1 if len(kind.jobs) < 6 and not self.budget.is_read_only else 2
+                page = self.send(part, Purpose.LIST, self.asking(query={limit: size}), f"{limit}={size}")
+                self.turn_pages(part, page, {limit: size})
+            order = vocabulary.best("paging", "order", names)
+            if order:
+                schema = next(p.schema for p in part.operation.parameters if p.name == order)
+                for word in shape_of(self.contract.document, schema).constants or ["asc", "desc"]:
+                    self.send(part, Purpose.LIST, self.asking(query={order: word}), f"{order}={word}")
+            if part.operation.method == "GET":
+                self.send(part, Purpose.HEAD, self.asking(method="HEAD"))
+
+    def turn_pages(self, part: JobOperation, page: Exchange, query: dict[str, Any]) -> None:
+        """Follow a list's cursor to its end."""
+        vocabulary, names = self.contract.vocabulary, [p.name for p in part.operation.parameters]
+        best = {role: vocabulary.best("paging", role, names) for role in ("after", "page", "offset")}
+        seen, number = 0, 1
+        for _ in range(MOST_PAGES):
+            items = sightings(self.contract, page)
+            seen, number = seen + len(items), number + 1
+            if not is_success(self.contract, page) or not items:
+                return
+            more, after = self.page_end(page)
+            if more is False:
+                return
+            if best["after"]:
+                cursor = after if after is not None or self.tells_next(part) else items[-1].id
+                if cursor is None:
+                    return
+                query = {**query, best["after"]: cursor}
+            elif best["page"]:
+                query = {**query, best["page"]: number}
+            elif best["offset"]:
+                query = {**query, best["offset"]: seen}
+            else:
+                return
+            detail = "&".join(f"{name}={value}" for name, value in query.items())
+            page = self.send(part, Purpose.PAGE, self.asking(query=query), detail)
+
+    def tells_next(self, part: JobOperation) -> bool:
+        """Whether a list's answer is said to tell the cursor of the next page, so that none means the end."""
+        shape = shape_of(self.contract.document, part.schema) if part.schema is not None else None
+        shapes = [shape, *(shape_of(self.contract.document, s) for s in shape.properties.values())] if shape else []
+        vocabulary = self.contract.vocabulary
+        return any(s and vocabulary.best("paging", "next", list(s.properties)) is not None for s in shapes)
+
+    def page_end(self, page: Exchange) -> tuple[bool | None, Any]:
+        """What a page tells of the next one: whether there is one (None: not told), and its cursor."""
+        vocabulary, body = self.contract.vocabulary, page.json
+        places = [body, *body.values()] if isinstance(body, dict) else []
+        for place in places:
+            if not isinstance(place, dict):
+                continue
+            names = list(place)
+            more = vocabulary.best("paging", "has more", names)
+            after = vocabulary.best("paging", "next", names)
+            last = vocabulary.best("paging", "last id", names)
+            if more or after or last:
+                is_more = place[more] if more and isinstance(place[more], bool) else None
+                cursor = place[after] if after else place[last] if last else None
+                if after and not cursor and is_more is None:
+                    is_more = False
+                if isinstance(cursor, str) and "://" in cursor:
+                    from urllib.parse import parse_qs
+
+                    known = {name: values[0] for name, values in parse_qs(urlsplit(cursor).query).items()}
+                    name = vocabulary.best("paging", "after", list(known))
+                    cursor = known[name] if name else None
+                return is_more, cursor
+        return None, None
+
+    def adopt(self, kind: _Kind, part: JobOperation, listed: Exchange) -> None:
+        """Without jobs of our own, read those that the list shows."""
+        if kind.jobs:
+            return
+        for seen in sightings(self.contract, listed)[: self.options.several]:
+            if seen.id is not None and self.parts(kind, Action.RETRIEVE):
+                job = _Job(str(seen.id), kind.resource, part, self.pace.now())
+                self.poll(job)
+                self.look_at_finished(kind, job)
+                reader = _Kind(kind.resource, [job])
+                self.fetch_all(reader)
+
+    def read_others(self) -> None:
+        """Operations that are no part of a job, where they can be read without knowing more."""
+        known = {part.operation.name for part in self.contract.parts}
+        others = [o for o in self.contract.document.operations if o.name not in known and o.method == "GET"]
+        for operation in [o for o in others if "{" not in o.path][:MOST_OTHERS]:
+            self.send_call(self.calls.call(operation, self.asking()), Purpose.OTHER)
+            if not self.calls.is_open(operation) and self.options.key:
+                self.send_call(self.calls.call(operation, Asking()), Purpose.NO_KEY)
+
+    # -- follow-ups -------------------------------------------------------------------------------------
+
+    def follow_up(self, kind: _Kind) -> None:
+        """Jobs that start from one that has succeeded."""
+        done = next((j for j in kind.jobs if j.last and j.last.state is State.SUCCEEDED), None)
+        parts = self.parts(kind, Action.FOLLOW_UP)
+        if parts and done is None:
+            self.skip(Purpose.FOLLOW_UP, _READ_ONLY if self.budget.is_read_only else "no job was seen to succeed")
+        for part in parts if done else ():
+            assert done is not None
+            body, media_type = self.calls.body_for(part.operation, part, job=done.id)
+            asking = self.asking(job=done.id, body=body, media_type=media_type)
+            exchange = self.buy(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
+            if exchange is not None:
+                self.take_job(kind, part, exchange)
+
+    # -- wrong requests ---------------------------------------------------------------------------------
+
+    def probe(self, kind: _Kind) -> None:
+        """Requests that should be refused, by those that cost nothing first."""
+        main, resource = kind.main, kind.resource
+        known = main.id if main else self.unknown_id(resource)
+        if not self.options.second_key:
+            self.skip(Purpose.SECOND_KEY, "no second key was given")
+        for part in self.parts(kind, *_SAFE):
+            self.probe_keys(part, known)
+        self.probe_ids(kind)
+        self.probe_methods(kind, known)
+        for part in self.parts(kind, Action.LIST):
+            self.probe_queries(part)
+        for part in self.parts(kind, *_BUYING):
+            self.probe_creating(kind, part, known)
+        self.probe_bodies(kind)
+
+    def probe_keys(self, part: JobOperation, job: str) -> None:
+        """No key, wrong ones, and that of somebody else."""
+        if self.calls.is_open(part.operation):
+            return
+        self.send(part, Purpose.NO_KEY, Asking(job=job))
+        self.send(part, Purpose.BAD_KEY, Asking(self.bad_key, job), "refused")
+        self.send(part, Purpose.BAD_KEY, Asking(MALFORMED, job), "malformed")
+        if self.options.second_key:
+            self.send(part, Purpose.SECOND_KEY, Asking(self.options.second_key, job))
+
+    def probe_ids(self, kind: _Kind) -> None:
+        """Ids that nobody was given, and odd ones."""
+        for part in self.parts(kind, *_SAFE, *_ENDING):
+            if part.id_place is None:
+                continue
+            if part.action in _ENDING and self.budget.is_read_only:
+                continue
+            self.send(part, Purpose.UNKNOWN_ID, self.asking(job=self.unknown_id(kind.resource)))
+        retrieve = kind.resource.first(Action.RETRIEVE)
+        for what, id in _ODD_IDS if retrieve and retrieve.id_place else ():
+            assert retrieve is not None
+            self.send(retrieve, Purpose.ODD_INPUT, self.asking(job=id), f"id: {what}")
+
+    def probe_methods(self, kind: _Kind, job: str) -> None:
+        """A method that a path does not have, on each path once. It is none that creates or deletes."""
+        seen: set[str] = set()
+        declared: dict[str, set[str]] = {}
+        for operation in self.contract.document.operations:
+            declared.setdefault(operation.path, set()).add(operation.method)
+        for part in kind.resource.operations:
+            path = part.operation.path
+            method = next((m for m in ("PUT", "PATCH") if m not in declared[path]), None)
+            if path in seen or method is None or "?" in path:
+                continue
+            seen.add(path)
+            id = self.unknown_id(kind.resource) if self.budget.is_read_only else job
+            self.send(part, Purpose.WRONG_METHOD, self.asking(job=id, method=method), method)
+
+    def probe_queries(self, part: JobOperation) -> None:
+        """Odd parameters of a list."""
+        vocabulary, names = self.contract.vocabulary, [p.name for p in part.operation.parameters if p.place == "query"]
+        limit = vocabulary.best("paging", "limit", names)
+        if limit:
+            for value in ("-1", "0", "many", "99999999999999999999", ["1", "2"]):
+                said = "&".join(f"{limit}={v}" for v in (value if isinstance(value, list) else [value]))
+                self.send(part, Purpose.ODD_INPUT, self.asking(query={limit: value}), said)
+        if order := vocabulary.best("paging", "order", names):
+            self.send(part, Purpose.ODD_INPUT, self.asking(query={order: "sideways"}), f"{order}=sideways")
+        if after := vocabulary.best("paging", "after", names):
+            self.send(part, Purpose.ODD_INPUT, self.asking(query={after: "日本 语\n\x00"}), f"{after}: unicode")
+            self.send(part, Purpose.ODD_INPUT, self.asking(query={after: "x" * 5000}), f"{after}: 5,000 characters")
+        self.send(part, Purpose.ODD_INPUT, self.asking(query={"x_unknown": "ü&=%"}), "an unknown parameter")
+
+    def probe_creating(self, kind: _Kind, part: JobOperation, job: str) -> None:
+        """Requests that should create nothing. Each is paid for by the budget if it does."""
+        body, media_type = self.calls.body_for(part.operation, part, job=job)
+        if not self.calls.is_open(part.operation):
+            ways = [(Purpose.NO_KEY, "", ""), (Purpose.BAD_KEY, self.bad_key, "refused"),
+                    (Purpose.BAD_KEY, MALFORMED, "malformed")]  # fmt: skip
+            for purpose, key, detail in ways:
+                self.try_wrong(kind, part, purpose, Asking(key, job, body=body, media_type=media_type), detail)
+            if self.options.second_key and part.id_place:
+                asking = Asking(self.options.second_key, job, body=body, media_type=media_type)
+                self.try_wrong(kind, part, Purpose.SECOND_KEY, asking, "")
+        if part.id_place:
+            unknown = self.unknown_id(kind.resource)
+            odd, kind_of_body = self.calls.body_for(part.operation, part, job=unknown)
+            asking = self.asking(job=unknown, body=odd, media_type=kind_of_body)
+            self.try_wrong(kind, part, Purpose.UNKNOWN_ID, asking, "")
+        if not media_type:
+            return
+        text = orjson.dumps(body, default=str) if isinstance(body, dict) else b"{}"
+        if is_json(media_type):
+            for detail, raw in (
+                ("cut off", text[: len(text) // 2]),
+                ("not UTF-8", b'{"a": "\xff\xfe"}'),
+                ("empty", b""),
+            ):
+                self.try_wrong(
+                    kind, part, Purpose.BROKEN_JSON, self.asking(job=job, raw=raw, media_type=media_type), detail
+                )
+        if "*/*" not in part.operation.body:
+            for wrong in ("text/plain", "application/xml"):
+                if wrong not in part.operation.body:
+                    asking = self.asking(job=job, raw=text, media_type=wrong)
+                    self.try_wrong(kind, part, Purpose.WRONG_TYPE, asking, wrong)
+
+    def probe_bodies(self, kind: _Kind) -> None:
+        """Bodies that are wrong in one place, then odd ones, those last that are valid."""
+        waiting: list[tuple[JobOperation, str, Variation]] = []
+        for part in self.parts(kind, Action.CREATE):
+            for media_type in media_types(part.operation)[:2]:
+                body, _ = self.calls.body_for(part.operation, part, media_type)
+                if body is None:
+                    continue
+                schema, is_form = part.operation.body[media_type].get("schema") or {}, not is_json(media_type)
+                for each in self.calls.bodies.broken(schema, body, is_form)[:MOST_WRONG]:
+                    self.try_variation(kind, part, Purpose.INVALID, each, media_type)
+                odd = self.calls.bodies.odd(schema, body, is_form)[:MOST_WRONG]
+                waiting += [(part, media_type, each) for each in odd]
+        for part, media_type, each in sorted(waiting, key=lambda one: not one[2].is_refused):
+            keep = 0 if each.is_refused else KEPT_FOR_PROBES
+            self.try_variation(kind, part, Purpose.ODD_INPUT, each, media_type, keep)
+
+    def try_variation(
+        self, kind: _Kind, part: JobOperation, purpose: str, each: Variation, media_type: str, keep: int = 0
+    ) -> None:
+        detail = each.detail if is_json(media_type) else f"{each.detail} (in a form)"
+        raw = b"null" if each.body is None else None
+        asking = self.asking(body=each.body, media_type=media_type, raw=raw)
+        self.try_wrong(kind, part, purpose, asking, detail, keep)
+
+    def try_wrong(
+        self, kind: _Kind, part: JobOperation, purpose: str, asking: Asking, detail: str, keep: int = 0
+    ) -> None:
+        """Send what should be refused, and remember the job that comes of it all the same."""
+        exchange = self.buy(part, purpose, asking, detail, keep)
+        if exchange is not None and is_success(self.contract, exchange) and (id := told_id(self.contract, exchange)):
+            kind.strays.append(id)
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    def end(self, kind: _Kind) -> None:
+        """What takes a job away: by those who must not, then by its owner, and what is left of it."""
+        main, ending = kind.main, self.parts(kind, *_ENDING)
+        if main is None or self.budget.is_read_only:
+            for part in ending:
+                self.skip(Purpose.CANCEL if part.action is Action.CANCEL else Purpose.DELETE, _READ_ONLY
+                          if self.budget.is_read_only else "there is no job")  # fmt: skip
+            return
+        for part in ending:
+            self.probe_keys(part, main.id)
+        for part in self.parts(kind, Action.CANCEL):
+            self.send(part, Purpose.CANCEL, self.asking(job=main.id), "ended")
+        delete = kind.resource.first(Action.DELETE)
+        if delete is None:
+            return
+        self.send(delete, Purpose.DELETE, self.asking(job=main.id))
+        for part in self.parts(kind, *_SAFE):
+            self.send(part, Purpose.AFTER_DELETE, self.asking(job=main.id))
+        self.send(delete, Purpose.AFTER_DELETE, self.asking(job=main.id))
+        for part in self.parts(kind, Action.FOLLOW_UP)[:1]:
+            body, media_type = self.calls.body_for(part.operation, part, job=main.id)
+            asking = self.asking(job=main.id, body=body, media_type=media_type)
+            self.try_wrong(kind, part, Purpose.AFTER_DELETE, asking, "")
+        if not self.options.keep:
+            for id in [*(job.id for job in kind.jobs if job is not main), *kind.strays]:
+                self.send(delete, Purpose.DELETE, self.asking(job=id), "clean up")
+
+
+_ODD_IDS = (
+    ("unicode", "vidéo-日本-🎬"),
+    ("5,000 characters", "x" * 5000),
+    ("a path", "../../etc/passwd"),
+    ("a NUL", "a\x00b"),
+    ("markup", "<script>alert(1)</script>"),
+    ("a space", " "),
+)
+
+
+def creates_of(calls: Calls, resource: JobResource) -> list[tuple[JobOperation, str, Any]]:
+    """The ways to create a kind of job: operation, media type, and the cheapest valid body."""
+    firsts: list[tuple[JobOperation, str, Any]] = []
+    others: list[tuple[JobOperation, str, Any]] = []
+    for part in resource.operations:
+        if part.action is not Action.CREATE:
+            continue
+        if not part.operation.body:
+            firsts.append((part, "", None))
+        for number, name in enumerate(media_types(part.operation)):
+            body, media_type = calls.body_for(part.operation, part, name)
+            if media_type:
+                (others if number else firsts).append((part, media_type, body))
+    return firsts + others
+
+
+def _urls(value: Any) -> Iterator[str]:
+    """The URLs in a job's result."""
+    if isinstance(value, str):
+        if value.startswith(("http://", "https://")) or (
+            value.startswith("/") and "/" in value[1:] and " " not in value
+        ):
+            yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _urls(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _urls(inner)
+
+
+# -- what would be sent -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Requests of one operation for one purpose. `may_cost`: each could create a job; `price` of one, if known."""
+
+    purpose: str
+    operation: str
+    times: int
+    may_cost: bool
+    price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would send. `jobs` is how many would be created at the worst, `spend` what they cost, if known."""
+
+    requests: tuple[Planned, ...]
+    jobs: int
+    spend: float | None
+
+
+def plan(contract: ContractUnderTest, options: Options, budget: Budget) -> Plan:
+    """The requests that may cost money, and what stands for all others, without sending any.
+
+    The numbers are upper bounds: what is refused costs nothing, and the budget ends what it does not cover.
+    """
+    calls = Calls(contract)
+    found: list[Planned] = []
+    for resource in contract.resources[: options.kinds]:
+        ways = creates_of(calls, resource)
+        wanted = max(options.several, min(len(ways), 2 * options.several)) if ways else 0
+        for number in range(wanted):
+            found.append(_planned(budget, Purpose.CREATE, ways[number % len(ways)][0].operation, 1))
+        for part in resource.operations:
+            if part.action in _BUYING:
+                if part.action is Action.FOLLOW_UP:
+                    found.append(_planned(budget, Purpose.FOLLOW_UP, part.operation, 1))
+                found += _planned_probes(calls, budget, options, part)
+            else:
+                found.append(Planned(str(part.action), part.operation.name, 1, may_cost=False))
+    merged: dict[tuple[str, str, bool], Planned] = {}
+    for each in found:
+        if each.may_cost and budget.is_read_only:
+            continue
+        known = merged.get((each.purpose, each.operation, each.may_cost))
+        merged[each.purpose, each.operation, each.may_cost] = (
+            replace(known, times=known.times + each.times) if known else each
+        )
+    costly = [each for each in merged.values() if each.may_cost]
+    jobs = sum(each.times for each in costly)
+    prices = [each.price for each in costly for _ in range(each.times)]
+    spend = None
+    if budget.max_jobs is not None:
+        jobs = min(jobs, budget.max_jobs)
+    if all(price is not None for price in prices):
+        spend = sum(sorted((price or 0.0 for price in prices), reverse=True)[:jobs])
+        if budget.max_spend is not None:
+            spend = min(spend, budget.max_spend)
+    return Plan(tuple(merged.values()), jobs, spend)
+
+
+def _planned_probes(calls: Calls, budget: Budget, options: Options, part: JobOperation) -> Iterator[Planned]:
+    operation = part.operation
+    if not calls.is_open(operation):
+        yield _planned(budget, Purpose.NO_KEY, operation, 1)
+        yield _planned(budget, Purpose.BAD_KEY, operation, 2)
+        if options.second_key and part.id_place:
+            yield _planned(budget, Purpose.SECOND_KEY, operation, 1)
+    if part.id_place:
+        yield _planned(budget, Purpose.UNKNOWN_ID, operation, 1)
+    if any(is_json(name) for name in operation.body):
+        yield _planned(budget, Purpose.BROKEN_JSON, operation, 3)
+    if operation.body:
+        yield _planned(budget, Purpose.WRONG_TYPE, operation, 2)
+    for name in media_types(operation)[:2] if part.action is Action.CREATE else ():
+        body, media_type = calls.body_for(operation, part, name)
+        if media_type:
+            schema, is_form = operation.body[name].get("schema") or {}, not is_json(name)
+            wrong, odd = calls.bodies.broken(schema, body, is_form), calls.bodies.odd(schema, body, is_form)
+            yield _planned(budget, Purpose.INVALID, operation, min(len(wrong), MOST_WRONG))
+            yield _planned(budget, Purpose.ODD_INPUT, operation, min(len(odd), MOST_WRONG))
+
+
+def _planned(budget: Budget, purpose: str, operation: Operation, times: int) -> Planned:
+    return Planned(purpose, operation.name, times, True, budget.price(operation.name, operation.id))
