@@ -7,6 +7,7 @@ from typing import Any
 from contract_tests.finding import Clause, Deviation, Evidence, Finding, Outcome, Severity, Unjudged, Verdict
 from contract_tests.history import Exchange, History
 from contract_tests.laws import Law, all_laws
+from contract_tests.laws.seen import memory
 
 MAX_EVIDENCE = 3  # exchanges shown with one finding
 FAILED = "the check itself failed"
@@ -20,15 +21,18 @@ def judge(
     *,
     clause_of: ClauseOf | None = None,
     evidence: Callable[[Exchange], Evidence] | None = None,
-    repeat: Callable[[Exchange], tuple[str, ...]] | None = None,
+    repeat: Callable[[Exchange, str], tuple[str, ...]] | None = None,
 ) -> list[Outcome]:
     """What each law (or each of some codes) came to over a history, by code. Raises nothing: a law that fails says so.
 
-    `clause_of` finds the words of a contract at a JSON Pointer, `evidence` and `repeat` show an exchange; without them
-    those of `contract_tests.clauses` and `contract_tests.report.evidence` are taken.
+    `clause_of` finds the words of a contract at a JSON Pointer (without it those of its own files are looked up);
+    `evidence` shows an exchange with its secrets masked, `repeat` tells the commands that show it again for a code.
     """
+    memory.cache_clear()  # a history may have grown since it was last looked at
     chosen = [law for code, law in sorted(all_laws().items()) if codes is None or code in codes]
-    show = _Showing(history, clause_of or _clauses(history), *_shown_by(evidence, repeat))
+    show = _Showing(
+        history, clause_of or partial(_looked_up, history, []), evidence or _numbered, repeat or _unrepeated
+    )
     return [_outcome(history, law, show) for law in chosen]
 
 
@@ -40,7 +44,7 @@ class _Showing:
         history: History,
         clause_of: ClauseOf,
         evidence: Callable[[Exchange], Evidence],
-        repeat: Callable[[Exchange], tuple[str, ...]],
+        repeat: Callable[[Exchange, str], tuple[str, ...]],
     ) -> None:
         self.exchanges = {exchange.number: exchange for exchange in history.exchanges}
         self.clause_of, self.evidence, self.repeat = clause_of, evidence, repeat
@@ -50,7 +54,6 @@ class _Showing:
         first = min(group, key=lambda each: (each.severity or law.severity).rank)
         shown = [self.exchanges[n] for n in first.exchanges if n in self.exchanges]
         asking = [e for e in shown if e.operation == first.operation] or shown
-        only = f"mockserver check --only {law.code}"
         return Finding(
             code=law.code,
             title=law.title,
@@ -61,7 +64,7 @@ class _Showing:
             evidence=tuple(
                 e for each in shown[-MAX_EVIDENCE:] if (e := self._safely(partial(self.evidence, each), None))
             ),
-            repeat=(*self._safely(lambda: self.repeat(asking[-1]) if asking else (), ()), only),
+            repeat=self._safely(lambda: self.repeat(asking[-1], law.code) if asking else (), ()),
             count=len(group),
             cause=first.cause,
         )
@@ -116,26 +119,31 @@ def _why_missing(history: History, purpose: str) -> str:
 # -- what others show -------------------------------------------------------------------------------
 
 
+def _looked_up(history: History, found: list[ClauseOf], pointer: str) -> Clause | None:
+    """A clause; the files are read when the first one is wanted, which most runs never do."""
+    if not found:
+        found.append(_clauses(history))
+    return found[0](pointer)
+
+
 def _clauses(history: History) -> ClauseOf:
-    try:
-        from contract_tests.clauses import clause_of
-    except ImportError:
-        return lambda pointer: None
-    return lambda pointer: clause_of(history.contract.document, pointer)
+    """The words of the contract's own files, if it was read from files."""
+    from contract_tests.clauses import read_published
+    from mockserver.errors import MockserverError
 
-
-def _shown_by(
-    evidence: Callable[[Exchange], Evidence] | None, repeat: Callable[[Exchange], tuple[str, ...]] | None
-) -> tuple[Callable[[Exchange], Evidence], Callable[[Exchange], tuple[str, ...]]]:
-    if evidence and repeat:
-        return evidence, repeat
-    try:
-        from contract_tests.report import evidence as room
-    except ImportError:
-        return evidence or _numbered, repeat or (lambda exchange: ())
-    return evidence or room.evidence, repeat or room.repeat
+    for spec in (history.contract.name, history.contract.document.origin):
+        try:
+            return read_published(spec).clause
+        except (MockserverError, OSError):
+            continue
+    origin = history.contract.document.origin
+    return lambda pointer: Clause(origin, pointer)
 
 
 def _numbered(exchange: Exchange) -> Evidence:
     """An exchange by its number and status alone: no secret can be in that."""
     return Evidence(exchange.number, f"{exchange.method} {exchange.operation}", str(exchange.status))
+
+
+def _unrepeated(exchange: Exchange, code: str) -> tuple[str, ...]:
+    return (f"mockserver check --only {code}",)

@@ -16,10 +16,12 @@ PATIENCE = 60  # seconds until a process that neither speaks nor ends is killed
 
 
 @contextmanager
-def simulator(specs: Sequence[str], key: str) -> Iterator[Mapping[str, str]]:
-    """The base URL of each spec, by its provider's name, while the block runs. No other key is accepted."""
-    options = ["--port", "0", "--speed", str(SPEED), "--seed", str(SEED), "--api-key", key]
-    command = [sys.executable, "-m", "mockserver", "serve", *specs, *options]
+def simulator(
+    specs: Sequence[str], key: str, options: Sequence[str] = ("--speed", str(SPEED), "--seed", str(SEED))
+) -> Iterator[Mapping[str, str]]:
+    """The base URL of each spec, by its provider's name, while the block runs. No other key is accepted ('': any)."""
+    keys = ["--api-key", key] if key else []
+    command = [sys.executable, "-m", "mockserver", "serve", *specs, "--port", "0", *options, *keys]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         watchdog = Timer(PATIENCE, process.kill)
         try:

@@ -432,7 +432,6 @@ def test_it_is_called_by_its_own_names_and_pages_alone(it: Controlled) -> None:
         response = it.call("POST", "/reset", headers=headers)
         assert response.status_code == 403
         assert "access-control-allow-origin" not in response.headers
-    assert it.call("GET", "/health", headers={"host": "evil.example"}).status_code == 200
     for host in ("localhost:1", "127.0.0.1", "[::1]:80", HOST):
         assert it.call("GET", "/sandboxes", headers={"host": host}).status_code == 200
     assert it.call("GET", "/sandboxes", headers={"origin": f"http://{HOST}"}).status_code == 200

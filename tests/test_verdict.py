@@ -19,7 +19,7 @@ from openai import AsyncOpenAI
 from mockserver.clock import Clock, ClockMode
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.loading.providers import load_provider
-from mockserver.plans.progression import Progress, Progression
+from mockserver.plans.progression import Mover, Progression
 from mockserver.plans.scenario import read_scenarios
 from mockserver.provider import Provider
 from mockserver.sandbox.findings import RULES, Severity
@@ -540,7 +540,7 @@ def test_a_clock_that_is_moved_by_hand_excuses_a_quick_poll() -> None:
 
 
 def test_jobs_that_move_by_polls_are_judged_as_any(it: Stage) -> None:
-    it.sandbox.progressions["*"] = Progression(Progress.POLLS, 2)
+    it.sandbox.progressions["*"] = Progression(Mover.POLLS, 2)
     it.sandbox.update()
     it.finish(it.create())
     assert codes(it.verdict()) == set()

@@ -95,14 +95,18 @@ def result_is_served(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("RES004", "The link to a result leads to it", Severity.BREAKS, level="working", needs=(Purpose.LINK,))
 def link_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
+    with_key = {e.url for e in history.of(Purpose.LINK) if 200 <= e.status < 300}
+
     def check(link: Exchange) -> Deviation | None:
+        told = " without the key" if link.url in with_key else ""
         if link.status == 0:
             return shows(history, link, f"the link to the result gave no answer: {link.problem}", "no answer")
         if link.status >= 400:
-            return shows(history, link, f"the link to the result was answered {link.status}", str(link.status))
+            return shows(history, link, f"the link to the result was answered {link.status}{told}", str(link.status))
         return None
 
-    return each([e for e in history.of(Purpose.LINK) if e.status != 429], check, "no link to a result was followed")
+    plain = [e for e in history.of(Purpose.LINK) if e.status != 429 and _asks_for_all(e)]
+    return each(plain, check, "no link to a result was followed")
 
 
 @law("RES005", "A result has the media type that is declared", Severity.VIOLATION, needs=(Purpose.FETCH,))
@@ -278,6 +282,19 @@ def head_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     return each([head for head, _ in pairs], check, "HEAD was not tried where GET is served")
 
 
+@law("RES016", "A job that did not succeed has no result to fetch", Severity.SILENT)
+def failed_has_no_result(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(fetch: Exchange) -> Deviation | None:
+        if status_of(history, fetch) < 300:
+            return shows(history, fetch, f"the job had failed and its result was answered {fetch.status}", "served")
+        return None
+
+    bad = (State.FAILED, State.CANCELLED)
+    asked = [e for e in history.of(Purpose.FETCH_EARLY, Purpose.FETCH) if not came_too_often(history, e)]
+    failed = [e for e in asked if (before := _around(history, e)[0]) and before.state in bad]
+    return each(failed, check, "no result of a job that failed was asked for")
+
+
 # -- what the laws have in common -------------------------------------------------------------------
 
 
@@ -375,8 +392,12 @@ def _fetched(history: History) -> list[Exchange]:
 
 def _media(history: History) -> list[Exchange]:
     """Files, from the operation or by a link; what is declared as JSON or text is none."""
-    found = [e for e in history.of(Purpose.FETCH, Purpose.LINK) if 200 <= e.status < 300 and is_good(history, e)]
+    found = [e for e in history.of(Purpose.FETCH, Purpose.LINK) if 200 <= e.status < 300 and _asks_for_all(e)]
     return [e for e in found if part_of(history, e) is None or _is_file(history, e)]
+
+
+def _asks_for_all(exchange: Exchange) -> bool:
+    return exchange.method == "GET" and not any(name.lower() == "range" for name, _ in exchange.request_headers)
 
 
 def _is_file(history: History, fetch: Exchange) -> bool:

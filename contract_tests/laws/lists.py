@@ -18,6 +18,7 @@ from contract_tests.laws.seen import (
     has_role,
     is_good,
     looks,
+    memory,
     operations,
     part_of,
     query_of,
@@ -253,9 +254,10 @@ def more_is_told(history: History) -> Iterator[Deviation | Unjudged]:
 
 
 def _pages(history: History) -> list[Page]:
-    if "pages" not in history.kept:
-        history.kept["pages"] = [p for e in history.of(Purpose.LIST, Purpose.PAGE) if (p := _page(history, e))]
-    pages: list[Page] = history.kept["pages"]
+    known = memory(history)
+    if "pages" not in known:
+        known["pages"] = [p for e in history.of(Purpose.LIST, Purpose.PAGE) if (p := _page(history, e))]
+    pages: list[Page] = known["pages"]
     return pages
 
 

@@ -1,7 +1,8 @@
-"""What an exchange says, read by the contract: what it answers, whether that was declared, and where a job says what."""
+"""What an exchange says, read by the contract: what it answers, whether that was declared, what a job says in it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -44,16 +45,22 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
+@lru_cache(maxsize=1)
+def memory(history: History) -> dict[str, Any]:
+    """What has been worked out of a history, for all laws. `memory.cache_clear()` forgets it."""
+    return {}
+
+
 # -- operations and statuses ------------------------------------------------------------------------
 
 
 def operations(history: History) -> dict[str, Operation]:
     """The operations by their names, with their answers under the statuses that the checks are shown."""
-    if "operations" not in history.kept:
+    if "operations" not in memory(history):
         document = history.contract.document
         fresh = Document(document.root, document.origin)  # the contract's own were read before it was changed
-        history.kept["operations"] = {operation.name: operation for operation in fresh.operations}
-    found: dict[str, Operation] = history.kept["operations"]
+        memory(history)["operations"] = {operation.name: operation for operation in fresh.operations}
+    found: dict[str, Operation] = memory(history)["operations"]
     return found
 
 
@@ -125,7 +132,7 @@ class Fault:
 
 def faults(history: History, exchange: Exchange) -> list[Fault]:
     """All ways in which an answer is not as its operation declares it."""
-    known: dict[Exchange, list[Fault]] = history.kept.setdefault("faults", {})
+    known: dict[Exchange, list[Fault]] = memory(history).setdefault("faults", {})
     if exchange not in known:
         known[exchange] = list(_faults(history, exchange))
     return known[exchange]
@@ -189,7 +196,7 @@ def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterat
     schema = node.get("schema")
     if schema is None:
         return
-    seen = set()
+    seen: set[str] = set()
     for error in _errors(history, exchange.operation, answer.status, named, schema, value):
         keyword = str(error.schema_path[-1]) if error.schema_path else ""
         where = "/".join("*" if isinstance(token, int) else str(token) for token in error.instance_path)
@@ -213,7 +220,7 @@ def declared_media(answer: Answer, media_type: str) -> tuple[str, dict[str, Any]
 
 
 def _errors(history: History, operation: str, status: str, media: str, schema: Any, value: Any) -> Iterator[Any]:
-    validators: dict[Any, Validator | None] = history.kept.setdefault("validators", {})
+    validators: dict[Any, Validator | None] = memory(history).setdefault("validators", {})
     key = (operation, status, media)
     if key not in validators:
         try:

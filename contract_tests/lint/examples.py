@@ -7,14 +7,13 @@ from typing import Any
 from contract_tests.clauses import pointers_below
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.lint import rule
-from contract_tests.lint.subject import Example, JobView, Subject, shown
+from contract_tests.lint.subject import TYPE_NAMES, Example, JobView, Subject, shown
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
 from mockserver.jobs.vocabulary import pieces
 from mockserver.openapi.document import pointer_text
 
 MAX_FAULTS = 6  # of one example that are told
-_TYPE_NAMES = {"string", "integer", "number", "boolean", "object", "array"}
 _ELLIPSIS = re.compile(r"\.\.\.|…|<[a-z_ -]+>|\[[a-z_ -]+\]$", re.I)
 _ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED)
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
@@ -96,7 +95,7 @@ def real(subject: Subject) -> Iterator[Deviation | Unjudged]:
         for tokens, value in pointers_below(example.value):
             if not isinstance(value, str):
                 continue
-            if value in _TYPE_NAMES and tokens or ("://" in value and _ELLIPSIS.search(value)):
+            if value in TYPE_NAMES and tokens or ("://" in value and _ELLIPSIS.search(value)):
                 names.append(tokens[-1] if tokens else value)
                 first = first or (example.pointer if "/x-" in example.pointer else example.pointer + pointer_text(tokens))
         if len(names) > (1 if example.of == "schema" else 0) or (names and "://" in str(example.value)):
@@ -203,7 +202,7 @@ def _groups(subject: Subject) -> Iterator[tuple[str, list[Example]]]:
 @rule("LNT007", "No example shows a field of the envelope", Severity.NOTE)
 def shows_all(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """Of an answer with several examples, a field at its top that none of them has."""
-    jobs = {job.pointer for job in subject.jobs}
+    jobs = {subject.home(job.pointer) for job in subject.jobs}
     for at, group in _groups(subject):
         if subject.home(at) in jobs:
             continue  # what a job lacks is told by its states

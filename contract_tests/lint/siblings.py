@@ -91,16 +91,14 @@ def follows(subject: Subject) -> Iterator[Deviation | Unjudged]:
             continue
         if _hosts(reference) & _hosts(subject.published):
             continue
-        found = [d for d in compare_published(subject.published, reference) if d.effect is not Effect.DIFFERS]
-        shared = [d for d in found if d.is_shared]  # what both have, and tell differently
+        found = [d for d in compare_published(subject.published, reference) if d.effect is not Effect.DIFFERS or d.code == "CMP025"]
+        shared = [d for d in found if d.is_shared or d.code == "CMP025"]  # what both have, and tell differently
         if shared:
-            told = "; ".join(d.message.rstrip(".") for d in shared[:6])
             for number, difference in enumerate(shared[:6]):
                 yield Deviation(
                     f"{difference.message} {'' if number else f'The text claims to be like {name}.'}".rstrip(),
                     difference.operation, pointer=difference.pointer or claim, cause=f"{name} {difference.code} {number}",
                 )  # fmt: skip
-            del told
 
 
 def _claim(subject: Subject, name: str) -> str:

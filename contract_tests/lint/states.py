@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.lint import rule
 from contract_tests.lint.examples import tied_words
-from contract_tests.lint.subject import JobView, Subject, shown
+from contract_tests.lint.subject import TYPE_NAMES, JobView, Subject, shown
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
 from mockserver.jobs.vocabulary import plain
@@ -79,13 +79,19 @@ def _only_in_prose(text: str) -> bool:
     return any(mark in low for mark in ("only returned for", "only present", "returned after completion", "仅"))
 
 
+def has_told_words(job: JobView) -> bool:
+    """Whether a contract tells the words of a status; a placeholder such as `string` is none."""
+    told = {str(word) for words in job.view.phases.values() for word in words}
+    return bool(told - TYPE_NAMES) and "usual" not in job.view.evidence
+
+
 @rule("LNT022", "The words of a status stand nowhere", Severity.VIOLATION)
 def has_words(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """Neither an enum nor prose nor an example says what a status can be: no client can know when to stop."""
     if not subject.jobs:
         yield Unjudged(NO_JOB)
     for job in _kinds(subject):
-        if not job.view.phases or "usual" in job.view.evidence:
+        if not has_told_words(job):
             place = job.fields["status"][0]
             yield Deviation("The status is any text, and its values stand nowhere.", job.operation.name,
                             pointer=place, cause=place)  # fmt: skip
@@ -98,8 +104,8 @@ def has_enum(subject: Subject) -> Iterator[Deviation | Unjudged]:
         place = job.fields["status"][0]
         shape = subject.shape(subject.at(place))
         words = [str(w) for told in job.view.phases.values() for w in told]
-        if shape and words and not any(form.constants for form in (shape, *shape.branches)):
-            if "string" in shape.types and "HTTP" not in words[0] and "usual" not in job.view.evidence:
+        if shape and has_told_words(job) and not any(form.constants for form in (shape, *shape.branches)):
+            if "string" in shape.types and "HTTP" not in words[0]:
                 at = f"{place}/description" if "description" in (subject.at(place) or {}) else place
                 yield Deviation(f"The status has no enum; {shown(words)} stand in prose or examples alone.",
                                 job.operation.name, pointer=at, cause=place)  # fmt: skip
@@ -123,7 +129,7 @@ def can_fail(subject: Subject) -> Iterator[Deviation | Unjudged]:
         yield Unjudged(NO_JOB)
     for job in _kinds(subject):
         states = _expressed(subject, job)
-        if not states or "usual" in job.view.evidence or job.view.sureness < 0.3 or State.SUCCEEDED not in states:
+        if not states or not has_told_words(job) or job.view.sureness < 0.3 or State.SUCCEEDED not in states:
             continue
         outcomes = {role for role in subject.vocabulary.ranks["roles"]["outcome"]}
         names = {plain(name) for name in subject.properties(job.pointer)}

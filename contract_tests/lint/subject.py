@@ -21,6 +21,7 @@ from mockserver.openapi.schema import Shape, Validator, list_in, map_in, shape_o
 
 MAX_DEPTH = 40  # of schemas in schemas
 MAX_SCHEMAS = 60_000  # of one document; the largest published one seen has 30,000
+TYPE_NAMES = {"string", "integer", "number", "boolean", "object", "array"}  # as values they are placeholders
 _MAPS = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "not")
@@ -118,7 +119,7 @@ class JobView:
         return set(self.view.phases or self.view.words)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Subject:
     """The document that is looked at, and what is worked out of it once for all rules."""
 
@@ -499,7 +500,7 @@ class Subject:
         word: Any = body
         for token in place or ():
             word = word.get(token) if isinstance(word, dict) else None
-        if place is None or not isinstance(word, str):
+        if place is None or not isinstance(word, str) or word in TYPE_NAMES:
             return None
         told = {str(w): s for s, words in job.view.phases.items() for w in words}
         return told.get(word) or self.vocabulary.state(word)

@@ -75,7 +75,7 @@ def from_json(text: str | bytes, name: str = "report") -> Report:
     except orjson.JSONDecodeError as error:
         raise DocumentError(f"{name}: no JSON ({error}); expected a report of `mockserver check`") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise DocumentError(f"{name}: no report; expected an object with \"format\": \"{FORMAT}\"")
+        raise DocumentError(f'{name}: no report; expected an object with "format": "{FORMAT}"')
     if data.get("version") != VERSION:
         raise DocumentError(f"{name}: version {data.get('version')!r:.40} of a report; expected {VERSION}")
     fault = next(_validator().iter_errors(data), None)

@@ -81,9 +81,7 @@ def read(text: str | bytes, name: str = "baseline") -> tuple[Known, ...]:
         fields = _strict(row, name, f"/findings/{index}", (*_KEYS, *_TOLD), _KEYS)
         for field, value in fields.items():
             if not isinstance(value, str):
-                raise DocumentError(
-                    f"{name}: /findings/{index}/{field} is {type(value).__name__}; expected a text"
-                )
+                raise DocumentError(f"{name}: /findings/{index}/{field} is {type(value).__name__}; expected a text")
         known.append(Known(**fields))
     return tuple(known)
 
@@ -139,9 +137,7 @@ def _row(known: Known) -> dict[str, str]:
     return {"code": known.code, "operation": known.operation, "cause": known.cause, "title": known.title}
 
 
-def _strict(
-    value: Any, name: str, place: str, keys: tuple[str, ...], needed: tuple[str, ...]
-) -> Mapping[str, Any]:
+def _strict(value: Any, name: str, place: str, keys: tuple[str, ...], needed: tuple[str, ...]) -> Mapping[str, Any]:
     where = place or "/"
     if not isinstance(value, dict):
         raise DocumentError(f"{name}: {where} is {type(value).__name__}; expected an object with {', '.join(keys)}")

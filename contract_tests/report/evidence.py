@@ -36,9 +36,7 @@ def evidence(exchange: Exchange, masking: Masking) -> Evidence:
     )
 
 
-def repeat(
-    exchange: Exchange, code: str, url: str, spec: str, masking: Masking | None = None
-) -> tuple[str, ...]:
+def repeat(exchange: Exchange, code: str, url: str, spec: str, masking: Masking | None = None) -> tuple[str, ...]:
     """The exchange as a curl line, and the check that looks for this code alone.
 
     The key stands as `$KEY`, a second one as `$SECOND_KEY`, one that is to be refused as `$BAD_KEY`. `url` is the base

@@ -13,6 +13,7 @@ from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions, summary, word_of
 
 MOST: Final = 900_000  # bytes; GitHub refuses a summary of more than 1,048,576
+_MOST_ROWS = 1_000  # findings that are listed
 _MOST_DETAILS = 50  # findings whose evidence is told
 _MARKS = {Verdict.CONFORMS: "✅", Verdict.VIOLATES: "❌", Verdict.UNJUDGED: "❔"}
 # Whatever opens a code span, emphasis, a link, a picture, a table cell, a tag, a mention, an issue, an address or maths.
@@ -63,8 +64,10 @@ def _findings(report: Report) -> Iterator[str]:
     if not findings:
         return
     yield "### Findings\n\n"
-    rows = (_row(finding, key_of(finding) in accepted) for finding in findings)
+    rows = (_row(finding, key_of(finding) in accepted) for finding in findings[:_MOST_ROWS])
     yield from _table(("code", "severity", "operation", "what", "contract", "seen"), rows)
+    if len(findings) > _MOST_ROWS:
+        yield f"{len(findings) - _MOST_ROWS} more findings are in the JSON report.\n\n"
     for finding in findings[:_MOST_DETAILS]:
         yield _details(finding)
 

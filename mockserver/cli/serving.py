@@ -114,6 +114,8 @@ def serve(
         raise click.UsageError(f"--public-url is {public_url!r}; result links need one that begins with http(s)://.")
     if speed != 1 and clock not in (None, "scaled"):
         raise click.UsageError(f"--speed {speed:g} and --clock {clock} contradict each other: give one of them.")
+    if speed == 1 and clock == "scaled":
+        raise click.UsageError("--clock scaled needs to know how fast: add --speed.")
     is_local = host in LOCAL
     if not is_local and not no_control and not control_token:
         control_token = fresh_token()
@@ -179,7 +181,7 @@ def _announce(providers: "dict[str, Provider]", address: str) -> None:
     for prefix, provider in providers.items():
         resources = provider.contract.resources
         parts = [p for r in resources for p in r.operations if p.action == "create"]
-        more = f" and {len(resources) - 1} more kinds of job" if len(resources) > 1 else ""
+        more = f" and {len(resources) - 1} more kind{'s' * (len(resources) > 2)} of job" if len(resources) > 1 else ""
         first = f"{parts[0].operation.name}{more}" if parts else "no job"
         base = f"{address}{'/' + prefix if prefix else ''}{provider.contract.document.base_path}"
         rows.append((provider.name, base, first))

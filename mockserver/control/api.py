@@ -32,7 +32,7 @@ from mockserver.provider import Provider
 from mockserver.sandbox.har import as_har
 from mockserver.sandbox.journal import Entry
 from mockserver.sandbox.outbox import read_endpoint
-from mockserver.sandbox.sandbox import SERVER, Account, Sandbox, Sandboxes, Switches
+from mockserver.sandbox.sandbox import ANONYMOUS, SERVER, Account, Sandbox, Sandboxes, Switches
 from mockserver.sandbox.showing import Filter, entry_data, matches
 from mockserver.sandbox.verdict import case_of, judge_of
 
@@ -161,7 +161,7 @@ class ControlApi:
         id = str(given.path["sandbox"])
         if id == SERVER:
             return None
-        found = self._sandboxes.find(id)
+        found = self._sandboxes.of("") if id == ANONYMOUS else self._sandboxes.find(id)
         if found is None:
             raise ControlError(
                 404,
@@ -528,8 +528,9 @@ class ControlApi:
         entries, _ = await self._entries(given)
         secrets, prefixes = self._secrets(), self._prefixes()
         har = as_har([], *secrets, prefixes)
-        async for _, entry in _in_turn(entries):
-            har["log"]["entries"] += as_har([entry], *secrets, prefixes)["log"]["entries"]
+        async for sandbox, entry in _in_turn(entries):
+            (told,) = as_har([entry], *secrets, prefixes)["log"]["entries"]
+            har["log"]["entries"].append({**told, "_sandbox": sandbox.id})
         return har
 
     async def _get_verdict(self, given: Inputs) -> Any:

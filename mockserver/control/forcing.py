@@ -22,4 +22,4 @@ def force(job: Job, state: State, now: float, resource: JobResource, error: Mapp
         lasts = resource.profile.expires_after
         expires = now + lasts if state is State.SUCCEEDED and lasts is not None else None
         timeline = old._replace(started=started, ended=now, outcome=state, due=due, expires=expires)
-    return job._replace(timeline=timeline, failure=dict(error) if error is not None else job.failure)
+    return job._replace(timeline=timeline, failure=dict(error) if error is not None else None)

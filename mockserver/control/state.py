@@ -31,7 +31,7 @@ _MOST = {"definitions": 2 * MAX_OWN, "scenarios": 100, "drifts": 200, "progressi
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")  # of a header
 _STEERING = re.compile(rb"[\x00-\x1f\x7f]")
 _SANDBOX = {
-    "id", "name", "seed", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions", "counts",
+    "id", "name", "seed", "base", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions", "counts",
 }  # fmt: skip
 _SERVER = {"clock", "definitions", "scenarios", "drifts", "progressions"}
 _ACCOUNT = {"random", "requests", "jobs", "held", "records", "replies"}
@@ -111,6 +111,7 @@ def _sandbox_out(sandbox: Sandbox, registry: Sandboxes) -> dict[str, Any]:
         "id": sandbox.id,
         "name": sandbox.name,
         "seed": sandbox.seed,
+        "base": sandbox.base,
         "clock": _clock_out(sandbox.clock),
         "draws": _random_out(sandbox.draws),
         "accounts": {name: _account_out(account, registry) for name, account in sandbox.accounts.items()},
@@ -202,6 +203,7 @@ def _sandbox_in(
     sandbox.reset()
     sandbox.name = as_text(name, f"{where}.name", 200) if name != "" else ""
     sandbox.seed = None if seed is None else as_whole(seed, f"{where}.seed", 0, 2**53)
+    sandbox.base = as_whole(entry.get("base", registry.seed), f"{where}.base", -(2**63), 2**63)
     sandbox.own_clock = _clock_in(entry.get("clock"), registry, f"{where}.clock")
     _random_in(entry.get("draws"), sandbox.draws, f"{where}.draws")
     for name, account in _map(entry, "accounts", where).items():

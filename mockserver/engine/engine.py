@@ -147,7 +147,7 @@ class Engine:
         except Refusal as refusal:
             response = self._refused(refusal, exchange)
         except Broken:
-            response = Response(503, [], b"")
+            response = Response(0, [], b"")  # there is none
         except DocumentError as error:  # said at start-up, or soon after
             operation = exchange.operation
             name = operation.name if operation else f"{request.method} {request.path[:200]}"

@@ -25,7 +25,7 @@ from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
-from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.paths import path_parameters
 from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation, dig
 from mockserver.jobs.timeline import draw_timeline
@@ -491,11 +491,17 @@ class _Answer:
         self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
         self._poll_header = context.contract.headers.get("poll-after", "").encode()
         self._polls: dict[int, RawHeaders] = {}  # by the milliseconds that are told
+        # Ends that the contract has no word for, and that would look like a job that runs on: an error tells them.
+        told = complete_words(dict(resource.words))
+        self._untold = {state for state in TERMINAL if state not in told} if part.action is Action.RETRIEVE else set()
+        self._failure = resource.failure
 
     def about(self, exchange: Exchange, job: Job) -> Response:
         """The answer about one job, with the advice to poll again while it is unfinished."""
         scene = Scene(job, exchange.now, exchange.request.site, exchange.request_id)
         if scene.state in TERMINAL:
+            if scene.state in self._untold:
+                raise Refusal("failed_content", self._why(job, scene.state), id=job.id, hint=False)
             headers: RawHeaders = []
         else:
             milliseconds = exchange.account.sandbox.poll_after_ms
@@ -503,6 +509,10 @@ class _Answer:
         if self._headers:
             headers = [*headers, *((name, str(field(scene)).encode()) for name, field in self._headers)]
         return self.render(scene, headers)
+
+    def _why(self, job: Job, state: State) -> str:
+        said = (job.failure or {}).get("message") or self._failure.get("message") or f"The job has {state.value}."
+        return str(said)
 
     def _advice(self, milliseconds: int) -> RawHeaders:
         """The header that says when to poll again, remembered."""

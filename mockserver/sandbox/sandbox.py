@@ -137,6 +137,7 @@ class Sandbox(Switches):
         self.id = sandbox_id(key)
         self.name = ""
         self.seed: int | None = None  # None: the server's, mixed with the key
+        self.base = registry.seed  # the server's, or that of the server from which it was imported
         self.own_clock: Clock | None = None
         self.clock = registry.clock
         self.accounts: dict[str, Account] = {}
@@ -188,7 +189,7 @@ class Sandbox(Switches):
     @property
     def secret_seed(self) -> str:
         """What ids of events and made-up secrets are made of."""
-        return f"{self.registry.seed}/{self.id}" if self.seed is None else str(self.seed)
+        return f"{self.base}/{self.id}" if self.seed is None else str(self.seed)
 
     def watch(self, provider: str, job: Job, site: str = "", callbacks: tuple[Callback, ...] = ()) -> None:
         """Tell webhooks of a job when it ends. `site` is the absolute URL that its links hang below."""
@@ -262,7 +263,7 @@ class Sandbox(Switches):
 
     def _open(self, provider: str) -> Account:
         registry = self.registry
-        seed = f"{registry.seed}/{provider}/{self.key}" if self.seed is None else f"{self.seed}/{provider}"
+        seed = f"{self.base}/{provider}/{self.key}" if self.seed is None else f"{self.seed}/{provider}"
         store = MemoryStore(registry.room(provider), now=self.now)
         mark = blake2b(self.key.encode(), digest_size=2).hexdigest()
         account = Account(self, provider, self.id, store, Random(seed), b"req_%b" % mark.encode())
@@ -294,7 +295,7 @@ class Sandbox(Switches):
         self.reset(switches=False)
 
     def _new_draws(self) -> Random:
-        seed = f"{self.registry.seed}/draws/{self.key}" if self.seed is None else f"{self.seed}/draws"
+        seed = f"{self.base}/draws/{self.key}" if self.seed is None else f"{self.seed}/draws"
         return Random(seed)
 
 

@@ -359,6 +359,8 @@ def _neglect(client: Client, life: Life) -> tuple[str, str]:
     fetchable = client.can(life, Action.CONTENT) or client.can(life, Action.RESULT)
     if life.state == "succeeded" and fetchable and not life.fetches:
         return "V11", f"{life.id}: {asked}, the end was {'' if life.end_seen else 'never '}seen"
+    if life.state == "succeeded" and life.is_left and not life.end_seen:
+        return "V11", f"{life.id}: {asked}, the end was never seen, and so no result was found"
     return "", ""
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-HEALTH = "/__mockserver/health"  # may always be asked: it holds no secret
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -20,10 +19,8 @@ class ControlAccess:
     token: str = ""
     hosts: frozenset[str] = frozenset()
 
-    def refusal(self, headers: Mapping[str, str], path: str) -> tuple[int, str, str] | None:
+    def refusal(self, headers: Mapping[str, str]) -> tuple[int, str, str] | None:
         """Status, code and message for a request that is refused."""
-        if path == HEALTH:
-            return None
         given = headers.get("authorization", "")
         if self.token and not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
             return (401, "unauthenticated", "The control API needs its token: Authorization: Bearer TOKEN.")

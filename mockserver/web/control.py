@@ -48,7 +48,7 @@ class ControlEndpoint:
 
     async def _respond(self, request: StarletteRequest) -> Response:
         scope = request.scope  # its path: that of `request.url` is read from a text that begins with the Host header
-        if (refused := self._access.refusal(request.headers, scope["path"])) is not None:
+        if (refused := self._access.refusal(request.headers)) is not None:
             return error_response(ControlError(*refused))
         try:
             body = await self._body(request)
