@@ -4,6 +4,7 @@ Files are parsed for their lines when the first clause of them is asked for: 3 M
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ MAX_QUOTE = 240  # characters of a quote
 MAX_QUOTED_LINES = 4
 MAX_HOPS = 64  # references on the way of one pointer; more are taken for a circle
 NOWHERE: Final = object()
+_HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -95,7 +97,7 @@ def _mapped(raw: bytes) -> _Spot | None:
     """All values of a YAML or JSON file by their tokens; None for a file that is no YAML."""
     parser = None
     try:
-        parser = _Parser(raw)
+        parser = _Parser(_HALF.sub(rb"\\u0041", raw))  # a JSON escape that YAML does not know, as long as it was
         return _spots(parser.get_event)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         return None

@@ -4,14 +4,14 @@ import asyncio
 import json
 import re
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 from in_process import KEY, Service, run, start
 
 from mockserver.client import AsyncControl, Control, ControlRefused
-from mockserver.sandbox.sandbox import sandbox_id
+from mockserver.sandbox.sandbox import IDLE_SECONDS, sandbox_id
 
 HOST = "mock.test"
 ME = sandbox_id(KEY)
@@ -344,6 +344,28 @@ def test_a_forced_failure_says_what_it_is_told_to(it: Controlled) -> None:
     it.good("PATCH", f"/sandboxes/{ME}/jobs/{id}", {"state": "failed", "error": {"message": "The GPU melted."}})
     error = it.service.get(f"/videos/{id}").json()["error"]
     assert error["message"] == "The GPU melted."
+
+
+def test_an_end_that_the_contract_has_no_word_for_is_told_by_an_error() -> None:
+    it = Controlled("agicto-sora")
+    anonymous = "/sandboxes/anonymous"
+    it.good("POST", f"{anonymous}/clock", {"mode": "skipping"})
+    it.good("POST", f"{anonymous}/scenarios", {"name": "fails-late"})
+    form = {name: (None, value) for name, value in
+            {"model": "sora-2", "prompt": "x", "seconds": "10", "size": "720x1280"}.items()}  # fmt: skip
+    id = it.service.post("/v1/videos", files=form).json()["id"]
+    answers = [it.service.get(f"/v1/videos/{id}") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert "error" in answers[1].json()
+    found = it.good("GET", f"{anonymous}/verdict")["findings"]
+    assert {finding["code"] for finding in found} == {"V15", "V18"}  # an unknown path, no Idempotency-Key
+
+
+def test_a_sandbox_that_nobody_uses_expires() -> None:
+    it = Controlled()
+    sandboxes = cast(Any, it.service.client)._transport.app.sandboxes
+    sandboxes.real = lambda: it.service.clock.source() + 2 * IDLE_SECONDS
+    assert it.good("GET", "/sandboxes")["data"] == []
 
 
 # -- scenarios and drifts ---------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from mockserver.sandbox.sandbox import sandbox_id
 
 KEYS = ("sk-the-first-one", "sk-the-second-one")
 BIRTH = "2026-11-20T12:00:00Z"
-SCENARIOS = ["fails-late", "never-ends", "scenario:of-none"]
+SCENARIOS = ["fails-late", "never-ends", "flaky-polls", "rate-limited-on-poll", "queue-of-one", "scenario:of-none"]
+DRIFTS = ["progress-backwards", "status-succeeded"]
 MODELS = ["sora-2", "sora-2-pro"]
 WHO = st.sampled_from(range(len(KEYS)))
 
@@ -71,7 +72,7 @@ class TwoSandboxes(RuleBasedStateMachine):
             assert b"A cat" not in self.both(1 - who, "GET", f"/videos/{id}{what}")
 
     @rule(who=WHO)
-    def list(self, who: int) -> None:
+    def list_all(self, who: int) -> None:
         body = self.both(who, "GET", "/videos?limit=100")
         assert not any(id.encode() in body for id in self.jobs[1 - who] if id not in self.jobs[who])
 
@@ -101,6 +102,20 @@ class TwoSandboxes(RuleBasedStateMachine):
     def reseed(self, who: int, seed: int) -> None:
         self.switch(who, "PATCH", "", {"seed": seed})
         self.jobs[who] = [id for id in self.jobs[who] if self.is_there(who, id)]
+
+    @rule(who=WHO, names=st.lists(st.sampled_from(DRIFTS), unique=True))
+    def drift(self, who: int, names: list[str]) -> None:
+        self.switch(who, "PUT", "/drifts", {"names": names})
+
+    @rule(who=WHO)
+    def take_out_and_in_again(self, who: int) -> None:
+        """An exported state goes on where it was, also on another server."""
+        path = f"/sandboxes/{sandbox_id(KEYS[who])}/state"
+        _, state = self.shared.control("GET", path)
+        assert self.alone[who].control("GET", path) == (200, state)
+        self.alone[who] = World(KEYS[who])
+        for world in (self.shared, self.alone[who]):
+            assert world.control("PUT", path, state)[0] == 200
 
     @rule(who=WHO)
     def reset(self, who: int) -> None:

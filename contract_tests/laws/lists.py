@@ -256,7 +256,9 @@ def more_is_told(history: History) -> Iterator[Deviation | Unjudged]:
 def _pages(history: History) -> list[Page]:
     known = memory(history)
     if "pages" not in known:
-        known["pages"] = [p for e in history.of(Purpose.LIST, Purpose.PAGE) if (p := _page(history, e))]
+        known["pages"] = [
+            p for e in history.of(Purpose.LIST, Purpose.PAGE, Purpose.AFTER_DELETE) if (p := _page(history, e))
+        ]
     pages: list[Page] = known["pages"]
     return pages
 
@@ -279,7 +281,7 @@ def _walks(history: History) -> list[list[Page]]:
     """Lists with their further pages, in order."""
     walks: list[list[Page]] = []
     for page in _pages(history):
-        if page.exchange.purpose == Purpose.LIST or not walks:
+        if page.exchange.purpose != Purpose.PAGE or not walks:
             walks.append([page])
         else:
             walks[-1].append(page)
@@ -305,8 +307,8 @@ def _is_whole(history: History, walk: list[Page]) -> bool:
 
 
 def _must_hold(history: History, exchange: Exchange) -> set[str]:
-    """The ids that a list must hold: created before it, read by their own answers, and not deleted before its walk ended."""
-    deleted = {e.job for e in history.of(Purpose.DELETE) if e.number < exchange.number + 50}
+    """The ids that a list must hold: created before it, read by their own answers, and not deleted before it."""
+    deleted = {e.job for e in history.of(Purpose.DELETE) if e.number < exchange.number}
     part = part_of(history, exchange)
     return {
         story.id

@@ -65,7 +65,8 @@ def _judged(each: Rule, subject: Subject) -> Outcome:
             if isinstance(said, Unjudged):
                 reasons.append(said.reason)
             else:
-                found.setdefault((said.operation, said.cause or f"{said.pointer} {said.message}"), []).append(said)
+                key = ("", said.cause) if said.cause else (said.operation, f"{said.pointer} {said.message}")
+                found.setdefault(key, []).append(said)
     except MockserverError as error:  # a reference that leads nowhere, say: another rule tells of that
         reasons.append(f"The document cannot be read that far: {error}")
     findings = tuple(_finding(each, subject, alike) for alike in list(found.values())[:MAX_FINDINGS])

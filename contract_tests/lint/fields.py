@@ -32,8 +32,8 @@ def _inside(subject: Subject, pointer: str, depth: int = 0, path: str = "") -> I
 def _job_fields(subject: Subject) -> Iterator[tuple[str, list[tuple[str, str, str, Shape]]]]:
     seen: set[str] = set()
     for job in subject.jobs:
-        if job.pointer not in seen:
-            seen.add(job.pointer)
+        if (home := subject.home(job.pointer)) not in seen:
+            seen.add(home)
             yield job.operation.name, list(_inside(subject, job.pointer))
 
 
@@ -46,8 +46,8 @@ def one_type(subject: Subject) -> Iterator[Deviation | Unjudged]:
             first = lengths[0]
             kinds = [{"number" if kind == "integer" else kind for kind in f[3].types} for f in (first, other)]
             if kinds[0] != kinds[1] and not kinds[0] & kinds[1]:
-                yield Deviation(f"`{first[0]}` is a {first[3].types[0]} and `{other[0]}` a {other[3].types[0]}; both are "
-                                "a length in seconds.", operation, pointer=other[2], cause=other[2])  # fmt: skip
+                yield Deviation(f"`{first[0]}` ({first[3].types[0]}) and `{other[0]}` ({other[3].types[0]}) are both a "
+                                "length in seconds.", operation, pointer=other[2], cause=other[2])  # fmt: skip
 
 
 @rule("LNT041", "Two fields say the same", Severity.NOTE)

@@ -28,8 +28,8 @@ def declared(subject: Subject) -> Iterator[Deviation | Unjudged]:
     if not silent:
         return
     every = len(silent) == len(subject.operations)
-    who = "No operation declares" if every else f"{shown([o.name for _, o in silent])} declare"
-    what = " an error answer." if every else " no error answer."
+    who = "No operation declares" if every else f"Of {len(subject.operations)} operations {len(silent)} declare"
+    what = " an error answer." if every else f" no error answer: {shown([o.name for _, o in silent])}."
     unused = [name for name in _components(subject, "schemas") if re.search(r"error", name, re.I)]
     beside = f" The document has {shown(unused)} for it." if unused and every else ""
     yield Deviation(f"{who}{what}{beside}", pointer=f"{silent[0][0]}/responses", cause="none")
@@ -51,7 +51,8 @@ def foreseen(subject: Subject) -> Iterator[Deviation | Unjudged]:
             missing.append("401")
         if "{" in operation.path and not any(_has(operation, status) for status in (404, 410)):
             missing.append("404")
-        if (operation.body or operation.parameters) and not any(_has(operation, s) for s in (400, 422)):
+        sends = operation.body or any(parameter.place == "query" for parameter in operation.parameters)
+        if (sends or missing) and not any(_has(operation, status) for status in (400, 422)):
             missing.append("400")
         if missing:
             lacking.setdefault(tuple(missing), []).append((pointer, operation))

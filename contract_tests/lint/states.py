@@ -25,8 +25,8 @@ def _kinds(subject: Subject) -> Iterator[JobView]:
     """One view for each schema of a job, that of its reading first."""
     seen: set[str] = set()
     for job in sorted(subject.jobs, key=lambda job: job.action is not Action.RETRIEVE):
-        if job.pointer not in seen and "status" in job.fields:
-            seen.add(job.pointer)
+        if "status" in job.fields and not seen & {subject.home(job.pointer), job.fields["status"][0]}:
+            seen |= {subject.home(job.pointer), job.fields["status"][0]}
             yield job
 
 

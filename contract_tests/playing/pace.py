@@ -31,6 +31,9 @@ class Pace(Protocol):
     def let_pass(self, seconds: float) -> None:
         """Let so much time pass at the service."""
 
+    def restore(self) -> None:
+        """Let time go on as it did before."""
+
 
 class Waiting:
     """The time of a service that cannot be moved. `interval` is between polls where the endpoint advises none."""
@@ -53,6 +56,9 @@ class Waiting:
     def let_pass(self, seconds: float) -> None:
         self._service.wait(seconds)
 
+    def restore(self) -> None:
+        pass
+
 
 class Moving:
     """The time of our own simulator: of the sandbox that the key has there."""
@@ -63,7 +69,9 @@ class Moving:
         self._service = service
         self._root = root
         self._sandbox = sandbox
+        self._before: tuple[str, float] | None = None
         self._take(clock)
+        self._hold()
 
     def now(self) -> float:
         if self._mode == "skipping":  # it moves with each poll
@@ -86,6 +94,21 @@ class Moving:
         if self._mode != "skipping":
             self._take(self._ask("POST", "clock/advance", {"by": round(seconds, 3)}))
 
+    def restore(self) -> None:
+        if self._before is not None:
+            mode, rate = self._before
+            self._before = None
+            self._ask("POST", "clock", {"mode": mode, **({"rate": rate} if mode == "scaled" else {})})
+
+    def _hold(self) -> None:
+        """Stop a clock that runs: at high speed, jobs would end and their results expire between two requests."""
+        if self._mode in ("real", "scaled") and self._sandbox != "server":
+            before = self._mode, self._rate
+            clock = self._ask("POST", "clock", {"mode": "frozen"})
+            if clock is not None:
+                self._before = before
+                self._take(clock)
+
     def fail(self, job: str) -> bool:
         """Let a job fail, as its provider says it; whether that was done."""
         return self._ask("PATCH", f"jobs/{quote(job, safe='')}", {"state": "failed"}) is not None
@@ -98,8 +121,10 @@ class Moving:
         else:
             sandbox = "server"
         if sandbox != self._sandbox:
+            self.restore()
             self._sandbox = sandbox
             self._take(self._ask("GET", "clock"))
+            self._hold()
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         return self._service.ask(method, f"{self._root}/sandboxes/{self._sandbox}/{path}", body)

@@ -117,6 +117,8 @@ def play(
         history.skipped["all that follows"] = str(spent)
     except _Unreachable as silent:
         history.skipped["all that follows"] = str(silent)
+    finally:
+        player.pace.restore()
     tried = {exchange.purpose for exchange in history.exchanges}
     history.skipped = {f"{p}, in part" if p in tried else p: why for p, why in history.skipped.items()}
     history.jobs = stories_of(contract, history.exchanges)
@@ -348,6 +350,7 @@ class _Player:
         if not first.is_over:
             for part in self.parts(kind, Action.CONTENT, Action.RESULT):
                 self.send(part, Purpose.FETCH_EARLY, self.asking(job=first.id))
+                self.poll(first)  # which shows that it was early
         for part in self.parts(kind, Action.LIST):
             self.send(part, Purpose.LIST, self.asking(), "while jobs run")
         cancel = kind.resource.first(Action.CANCEL)
@@ -632,14 +635,12 @@ class _Player:
             return
         text = orjson.dumps(body, default=str) if isinstance(body, dict) else b"{}"
         if is_json(media_type):
-            for detail, raw in (
-                ("cut off", text[: len(text) // 2]),
-                ("not UTF-8", b'{"a": "\xff\xfe"}'),
-                ("empty", b""),
-            ):
-                self.try_wrong(
-                    kind, part, Purpose.BROKEN_JSON, self.asking(job=job, raw=raw, media_type=media_type), detail
-                )
+            broken = [("cut off", text[: len(text) // 2] or b"{"), ("not UTF-8", b'{"a": "\xff\xfe"}')]
+            if part.operation.body_required:
+                broken.append(("empty", b""))
+            for detail, raw in broken:
+                asking = self.asking(job=job, raw=raw, media_type=media_type)
+                self.try_wrong(kind, part, Purpose.BROKEN_JSON, asking, detail)
         if "*/*" not in part.operation.body:
             for wrong in ("text/plain", "application/xml"):
                 if wrong not in part.operation.body:

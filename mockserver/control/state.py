@@ -31,7 +31,8 @@ _MOST = {"definitions": 2 * MAX_OWN, "scenarios": 100, "drifts": 200, "progressi
 _NAME = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")  # of a header
 _STEERING = re.compile(rb"[\x00-\x1f\x7f]")
 _SANDBOX = {
-    "id", "name", "seed", "base", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions", "counts",
+    "id", "name", "seed", "base", "clock", "draws", "accounts", "definitions", "scenarios", "drifts", "progressions",
+    "counts",
 }  # fmt: skip
 _SERVER = {"clock", "definitions", "scenarios", "drifts", "progressions"}
 _ACCOUNT = {"random", "requests", "jobs", "held", "records", "replies"}

@@ -167,6 +167,8 @@ class Client:
             life.touched = entry.real
         if action == _POLL:
             life.polls.append(entry)
+            if entry.refusal == "failed_content":  # how an end is told that the contract has no word for
+                life.end_seen = True
             if over and is_served(entry):
                 life.end_seen = True
                 if _is_told(entry):

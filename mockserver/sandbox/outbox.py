@@ -5,6 +5,7 @@ wants it, and a delivery is tried until it has arrived or is given up. All of it
 clock which is moved forward by a day makes the same deliveries, in the same order, as one that ran for a day.
 """
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Iterable
@@ -38,6 +39,7 @@ SECRET = "whsec_"  # begins a secret; the rest is base64 of 24 to 64 bytes (Stan
 SERVER_SCOPE = "server"  # of the endpoints that all sandboxes share
 CALLBACK = "callback"  # stands for an endpoint where the request itself named the address
 _ENDPOINT_KEYS = {"url", "secret", "events", "faults"}
+_NETLOC = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:\d*)?")
 
 
 class Event(NamedTuple):
@@ -464,6 +466,8 @@ def why_refused(url: str, allowed_hosts: Iterable[str] = ()) -> str:
         return f"{shown!r} does not begin with http:// or https://."
     if "@" in parts.netloc:
         return f"{shown!r} holds a user name; nothing is sent with one."
+    if not _NETLOC.fullmatch(parts.netloc):
+        return f"{shown!r} is no URL."
     if port == 0 or not host:
         return f"{shown!r} names no host, or the port 0."
     if is_local(host) or host in {name.lower() for name in allowed_hosts}:
