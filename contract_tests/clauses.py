@@ -145,7 +145,9 @@ def _spots(next_event: Any) -> _Spot:
                 holder, is_map = spot, kind is yaml.MappingStartEvent
             key = None
         elif kind in ends:
-            holder.end = event.end_mark.line + (event.end_mark.column > event.start_mark.column)  # a bracket: flow style
+            holder.end = event.end_mark.line + (
+                event.end_mark.column > event.start_mark.column
+            )  # a bracket: flow style
             holder, is_map, key = outer.pop()
         elif kind is yaml.DocumentEndEvent or kind is yaml.StreamEndEvent:
             break
@@ -183,9 +185,7 @@ class Published:
         """What is concluded of the document's jobs; without resources where it has none. Raises MockserverError."""
         if self._contract is None:
             declared = read_declaration(self.document.root.get("x-job"), f"{self.document.origin}: x-job")
-            self._contract = read_contract(
-                self.document, load_vocabulary(), declared, load_profiles(), needs_job=False
-            )
+            self._contract = read_contract(self.document, load_vocabulary(), declared, load_profiles(), needs_job=False)
         return self._contract
 
     def at(self, pointer: str) -> Any:
@@ -289,8 +289,9 @@ def _find(spec: str) -> tuple[Path, Path | None]:
 def _overlaid(root: Node, overlay: Any, text: Text, changes: list[_Applied]) -> Node:
     """The document with an overlay applied, action by action, so that it is known what each has changed."""
     actions = overlay.get("actions") if isinstance(overlay, dict) else None
-    if not isinstance(actions, list) or not all(isinstance(a, dict) and isinstance(a.get("target"), str)
-                                                for a in actions):  # fmt: skip
+    if not isinstance(actions, list) or not all(
+        isinstance(a, dict) and isinstance(a.get("target"), str) for a in actions
+    ):
         return apply_overlay(root, overlay, label(text.path))  # which says what is wrong with it
     import jsonpath
 

@@ -1,4 +1,4 @@
-"""Two contracts side by side: where a client that was written for one breaks on the other. Static, no request is sent."""
+"""Two contracts side by side: where a client that was written for one breaks on the other. No request is sent."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from contract_tests.clauses import Published, read_published
 from contract_tests.finding import Clause, Finding, Severity
-from contract_tests.lint.subject import JobView, Subject, shown
+from contract_tests.lint.subject import TYPE_NAMES, JobView, Subject, shown
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, JobOperation, JobResource
 from mockserver.jobs.vocabulary import plain
@@ -26,8 +26,12 @@ class Effect(StrEnum):
     @property
     def severity(self) -> Severity:
         """What it is as a finding."""
-        return {Effect.COSTS: Severity.SILENT, Effect.SILENT: Severity.SILENT, Effect.LOUD: Severity.BREAKS,
-                Effect.DIFFERS: Severity.NOTE}[self]  # fmt: skip
+        return {
+            Effect.COSTS: Severity.SILENT,
+            Effect.SILENT: Severity.SILENT,
+            Effect.LOUD: Severity.BREAKS,
+            Effect.DIFFERS: Severity.NOTE,
+        }[self]
 
 
 TITLES: Mapping[str, str] = {
@@ -91,9 +95,18 @@ class Difference:
     def finding(self, repeat: str = "") -> Finding:
         """The difference as reports show findings; the other side's clause stands in the message."""
         place = f" (there: {self.there.file}:{self.there.line})" if self.there and self.there.line else ""
-        return Finding(self.code, self.title, self.effect.severity, f"{self.message}{place} It {self.effect.value}."
-                       if self.effect is not Effect.DIFFERS else f"{self.message}{place}", self.operation,
-                       self.here or self.there, repeat=(repeat,) if repeat else (), cause=self.message)  # fmt: skip
+        return Finding(
+            self.code,
+            self.title,
+            self.effect.severity,
+            f"{self.message}{place} It {self.effect.value}."
+            if self.effect is not Effect.DIFFERS
+            else f"{self.message}{place}",
+            self.operation,
+            self.here or self.there,
+            repeat=(repeat,) if repeat else (),
+            cause=self.message,
+        )
 
 
 def compare(a: str, b: str, *, raw: bool = False) -> list[Difference]:
@@ -107,7 +120,7 @@ def compare(a: str, b: str, *, raw: bool = False) -> list[Difference]:
 def compare_published(a: Published, b: Published) -> list[Difference]:
     """The same of documents that are read already."""
     pair = _Pair(Subject(a), Subject(b))
-    found = list(dict.fromkeys(pair.differences()))
+    found = list({(each.code, each.message, each.operation): each for each in pair.differences()}.values())
     order = list(Effect)
     return sorted(found, key=lambda each: (order.index(each.effect), each.code, each.operation))
 
@@ -124,8 +137,8 @@ class _Pair:
     there: Subject
 
     def differences(self) -> Iterator[Difference]:
-        for theirs, ours in self._kinds():
-            yield from self._operations(ours, theirs)
+        for their_kind, our_kind in self._kinds():
+            yield from self._operations(our_kind, their_kind)
         views = list(self._views())
         told: set[tuple[str, str, str]] = set()
         for ours, theirs in views:
@@ -137,13 +150,22 @@ class _Pair:
         yield from self._keys()
         yield from self._errors()
 
-    def _made(self, code: str, effect: Effect, message: str, operation: str = "", here: str = "", there: str = "") -> Difference:
-        return Difference(code, effect, message, operation, self.here.published.clause(here) if here else None,
-                          self.there.published.clause(there) if there else None, here)  # fmt: skip
+    def _made(
+        self, code: str, effect: Effect, message: str, operation: str = "", here: str = "", there: str = ""
+    ) -> Difference:
+        return Difference(
+            code,
+            effect,
+            message,
+            operation,
+            self.here.published.clause(here) if here else None,
+            self.there.published.clause(there) if there else None,
+            here,
+        )
 
     # -- operations -----------------------------------------------------------------------------------
 
-    def _kinds(self) -> Iterator[tuple[JobResource, JobResource | None]]:
+    def _kinds(self) -> Iterator[tuple[JobResource, JobResource]]:
         """Each kind of job of B with that of A which is most like it."""
         ours = list(self.here.contract.resources) if self.here.contract else []
         for theirs in self.there.contract.resources if self.there.contract else ():
@@ -153,14 +175,15 @@ class _Pair:
 
     def _likeness(self, ours: JobResource, theirs: JobResource) -> int:
         paths = {self._full(self.there, p.operation) for p in theirs.operations}
-        return 2 * sum(self._full(self.here, p.operation) in paths for p in ours.operations) + (ours.name == theirs.name)
+        return 2 * sum(self._full(self.here, p.operation) in paths for p in ours.operations) + (
+            ours.name == theirs.name
+        )
 
     @staticmethod
     def _full(subject: Subject, operation: Operation) -> tuple[str, str]:
         return operation.method, _plain_path(subject.document.base_path + operation.path)
 
-    def _operations(self, ours: JobResource | None, theirs: JobResource) -> Iterator[Difference]:
-        assert ours is not None
+    def _operations(self, ours: JobResource, theirs: JobResource) -> Iterator[Difference]:
         taken: set[str] = set()
         for part in theirs.operations:
             mine = self._counterpart(part, ours, taken)
@@ -207,15 +230,32 @@ class _Pair:
                 continue
             role = self.there.role("paging", parameter.name)
             effect = Effect.LOUD if parameter.required else Effect.SILENT
-            why = {"after": " The first page comes again and again.", "limit": " A page has another length.",
-                   "order": " The order is another one."}.get(role, "")  # fmt: skip
-            yield self._made("CMP003", effect, f"`{parameter.name}` of {theirs.name} is not known.{why}", ours.name,
-                             self.here.pointers[ours.name], self._parameter(self.there, theirs, parameter.name))  # fmt: skip
+            why = {
+                "after": " The first page comes again and again.",
+                "limit": " A page has another length.",
+                "order": " The order is another one.",
+            }.get(role, "")
+            yield self._made(
+                "CMP003",
+                effect,
+                f"`{parameter.name}` of {theirs.name} is not known.{why}",
+                ours.name,
+                self.here.pointers[ours.name],
+                self._parameter(self.there, theirs, parameter.name),
+            )
         for parameter in ours.parameters:
-            if parameter.required and parameter.place in ("query", "header") and (
-                parameter.place, plain(parameter.name)) not in asked:  # fmt: skip
-                yield self._made("CMP005", Effect.LOUD, f"The parameter `{parameter.name}` is required, and not sent.",
-                                 ours.name, self._parameter(self.here, ours, parameter.name))  # fmt: skip
+            if (
+                parameter.required
+                and parameter.place in ("query", "header")
+                and (parameter.place, plain(parameter.name)) not in asked
+            ):
+                yield self._made(
+                    "CMP005",
+                    Effect.LOUD,
+                    f"The parameter `{parameter.name}` is required, and not sent.",
+                    ours.name,
+                    self._parameter(self.here, ours, parameter.name),
+                )
 
     @staticmethod
     def _parameter(subject: Subject, operation: Operation, name: str) -> str:
@@ -227,15 +267,22 @@ class _Pair:
     def _bodies(self, ours: Operation, theirs: Operation) -> Iterator[Difference]:
         for name in theirs.body:
             if ours.body and name not in ours.body:
-                yield self._made("CMP008", Effect.LOUD, f"A body of {name} is not taken; {shown(list(ours.body))} are.",
-                                 ours.name, f"{self.here.pointers[ours.name]}/requestBody",
-                                 f"{self.there.pointers[theirs.name]}/requestBody")  # fmt: skip
-        name = next((name for name in theirs.body if name in ours.body), None)
-        media = (name, name) if name else (next(iter(ours.body), ""), next(iter(theirs.body), ""))
-        if not all(media):
-            return
-        here = self._schema(self.here, ours, media[0])
-        there = self._schema(self.there, theirs, media[1])
+                yield self._made(
+                    "CMP008",
+                    Effect.LOUD,
+                    f"A body of {name} is not taken, only {shown(list(ours.body))}.",
+                    ours.name,
+                    f"{self.here.pointers[ours.name]}/requestBody",
+                    f"{self.there.pointers[theirs.name]}/requestBody",
+                )
+        both = [(name, name) for name in theirs.body if name in ours.body]
+        for mine, sent in both or [(next(iter(ours.body), ""), next(iter(theirs.body), ""))]:
+            if mine and sent:
+                yield from self._body(
+                    ours, theirs, self._schema(self.here, ours, mine), self._schema(self.there, theirs, sent)
+                )
+
+    def _body(self, ours: Operation, theirs: Operation, here: str, there: str) -> Iterator[Difference]:
         mine, sent = self.here.properties(here), self.there.properties(there)
         is_closed = (self.here.at(here) or {}).get("additionalProperties") is False
         required = _required(self.here, here)
@@ -244,15 +291,24 @@ class _Pair:
             if field not in mine:
                 money = self.there.role("inputs", field) in _MONEY
                 effect = Effect.LOUD if is_closed else Effect.COSTS if money else Effect.SILENT
+                role = self.there.role("inputs", field)
+                other = next((n for n in mine if n not in sent and role and self.here.role("inputs", n) == role), "")
                 what = "is refused" if is_closed else "is not known, so that the job is made without it"
+                what += f" (here it is `{other}`)" if other else ""
                 yield self._made("CMP004", effect, f"`{field}` of the request {what}.", ours.name, here, place)
                 continue
             yield from self._values(ours.name, field, mine[field], place)
         for field in required:
             if field not in wanted and field in mine:
                 has = "may be left out" if field in sent else "is never sent"
-                yield self._made("CMP005", Effect.LOUD, f"`{field}` is required; by the other contract it {has}.",
-                                 ours.name, mine[field], sent.get(field, there))  # fmt: skip
+                yield self._made(
+                    "CMP005",
+                    Effect.LOUD,
+                    f"`{field}` is required; by the other contract it {has}.",
+                    ours.name,
+                    mine[field],
+                    sent.get(field, there),
+                )
 
     def _schema(self, subject: Subject, operation: Operation, media: str) -> str:
         body = subject.home(f"{subject.pointers[operation.name]}/requestBody")
@@ -274,16 +330,16 @@ class _Pair:
         if allowed is not None:
             refused = [value for value in used or [] if str(value) not in map(str, allowed)]
             if refused:
-                text = f"`{field}`: {shown(refused)} {'are' if len(refused) > 1 else 'is'} refused; it takes {shown(allowed)}."
+                text = f"`{field}` refuses {shown(refused)}; it takes {shown(allowed)}."
                 yield self._made("CMP007", Effect.LOUD, text, operation, here, there)
             elif used is None:
                 text = f"`{field}` takes {shown(allowed)} alone; the other contract takes any value."
                 yield self._made("CMP007", Effect.LOUD, text, operation, here, there)
-        if mine.get("default") is not None and sent.get("default") is not None:
-            if str(mine.get("default")) != str(sent.get("default")):
-                money = self.there.role("inputs", field) in _MONEY
-                text = f"`{field}` left out means {mine.get('default')}, and {sent.get('default')} by the other contract."
-                yield self._made("CMP007", Effect.COSTS if money else Effect.SILENT, text, operation, here, there)
+        one, other = mine.get("default"), sent.get("default")
+        if one is not None and other is not None and str(one) != str(other):
+            money = self.there.role("inputs", field) in _MONEY
+            text = f"`{field}` left out means {one}, and {other} by the other contract."
+            yield self._made("CMP007", Effect.COSTS if money else Effect.SILENT, text, operation, here, there)
 
     # -- jobs -----------------------------------------------------------------------------------------
 
@@ -303,35 +359,65 @@ class _Pair:
         if not known or "usual" in theirs.view.evidence:
             return
         here, there = _status_place(self.here, ours), _status_place(self.there, theirs)
-        told = {} if "usual" in ours.view.evidence else ours.view.phases
+        said = {str(word) for each in ours.view.phases.values() for word in each}
+        is_told = "usual" not in ours.view.evidence and bool(said - TYPE_NAMES)
+        told = ours.view.phases if is_told else {}
         for state, words in told.items():
             for word in map(str, words):
                 if word not in known:
                     effect, why = _unknown_word(state)
                     wanted = theirs.view.phases.get(state)
                     has = f"`{wanted[0]}`" if wanted else "no word at all"
-                    yield self._made("CMP010", effect, f"A job that is {state.value} says `{word}`, expected {has}: {why}",
-                                     ours.operation.name, here, there)  # fmt: skip
+                    yield self._made(
+                        "CMP010",
+                        effect,
+                        f"A job that is {state.value} says `{word}`, expected {has}: {why}",
+                        ours.operation.name,
+                        here,
+                        there,
+                    )
                 elif known[word] is not state and not _alike(known[word], state):
-                    yield self._made("CMP012", Effect.SILENT, f"`{word}` means {state.value} here, {known[word].value} there.",
-                                     ours.operation.name, here, there)  # fmt: skip
+                    yield self._made(
+                        "CMP012",
+                        Effect.SILENT,
+                        f"`{word}` means {state.value} here, {known[word].value} there.",
+                        ours.operation.name,
+                        here,
+                        there,
+                    )
         if not told and ours.fields.get("status"):
-            yield self._made("CMP010", Effect.SILENT, "The words of the status are not told: any may come.",
-                             ours.operation.name, here, there)  # fmt: skip
+            yield self._made(
+                "CMP010",
+                Effect.SILENT,
+                "The words of the status are not told: any may come.",
+                ours.operation.name,
+                here,
+                there,
+            )
         for state in theirs.view.phases:
             if told and state not in told and state in TERMINAL and ours.action is not Action.CREATE:
-                yield self._made("CMP011", Effect.SILENT if state is State.FAILED else Effect.DIFFERS,
-                                 f"A job that is {state.value} cannot be told"
-                                 + (": such a job looks like one that runs for ever." if state is State.FAILED else "."),
-                                 ours.operation.name, here, there)  # fmt: skip
+                yield self._made(
+                    "CMP011",
+                    Effect.SILENT if state is State.FAILED else Effect.DIFFERS,
+                    f"A job that is {state.value} cannot be told"
+                    + (": such a job looks like one that runs for ever." if state is State.FAILED else "."),
+                    ours.operation.name,
+                    here,
+                    there,
+                )
 
     def _fields(self, ours: JobView, theirs: JobView) -> Iterator[Difference]:
         name = ours.operation.name
-        if _depth(ours) != _depth(theirs) or [t for t in ours.view.pointer if t != "*"] != [
-            t for t in theirs.view.pointer if t != "*"]:  # fmt: skip
-            if ours.action is theirs.action and ours.action is not Action.LIST:
-                text = f"The job stands at {_told(ours)}, expected at {_told(theirs)}: every field of it is missing."
-                yield self._made("CMP023", Effect.LOUD, text, name, ours.answer, theirs.answer)
+        if (
+            (
+                _depth(ours) != _depth(theirs)
+                or [t for t in ours.view.pointer if t != "*"] != [t for t in theirs.view.pointer if t != "*"]
+            )
+            and ours.action is theirs.action
+            and ours.action is not Action.LIST
+        ):
+            text = f"The job stands at {_told(ours)}, expected at {_told(theirs)}: every field of it is missing."
+            yield self._made("CMP023", Effect.LOUD, text, name, ours.answer, theirs.answer)
         mine, wanted = self.here.properties(ours.pointer), self.there.properties(theirs.pointer)
         needs, gives = _required(self.there, theirs.pointer), _required(self.here, ours.pointer)
         roles = {places[0]: role for role, places in theirs.fields.items() if places}
@@ -340,12 +426,23 @@ class _Pair:
                 role = roles.get(place, "")
                 if role == "status" and not ours.fields.get("status") and ours.action is Action.CREATE:
                     pass
-                renamed = next((p for p in ours.fields.get(role, ()) if p.rpartition("/")[0] in mine.values() or p in
-                                mine.values()), "") if role else ""  # fmt: skip
+                renamed = (
+                    next(
+                        (
+                            p
+                            for p in ours.fields.get(role, ())
+                            if p.rpartition("/")[0] in mine.values() or p in mine.values()
+                        ),
+                        "",
+                    )
+                    if role
+                    else ""
+                )
                 if renamed:
                     text = f"`{field}` is called `{renamed.rpartition('/')[2]}`."
-                    yield self._made("CMP024", Effect.LOUD if role in ("id", "status") else Effect.SILENT, text, name,
-                                     renamed, place)  # fmt: skip
+                    yield self._made(
+                        "CMP024", Effect.LOUD if role in ("id", "status") else Effect.SILENT, text, name, renamed, place
+                    )
                 elif field in needs or role:
                     effect = Effect.LOUD if role in ("id", "status") else Effect.SILENT
                     text = f"`{field}` is missing{f' (its {role})' if role and role != field else ''}."
@@ -359,7 +456,9 @@ class _Pair:
                 text = f"`{field}` holds the result; the other contract has no such field."
                 yield self._made("CMP025", Effect.DIFFERS, text, name, mine[field])
 
-    def _typed(self, name: str, field: str, here: str, there: str, is_needed: bool, is_given: bool) -> Iterator[Difference]:
+    def _typed(
+        self, name: str, field: str, here: str, there: str, is_needed: bool, is_given: bool
+    ) -> Iterator[Difference]:
         mine, wanted = self.here.shape(self.here.at(here)), self.there.shape(self.there.at(there))
         if mine is None or wanted is None:
             return
@@ -371,8 +470,14 @@ class _Pair:
             text = f"`{field}` has the format {mine.get('format')}, expected {wanted.get('format')}."
             yield self._made("CMP021", Effect.SILENT, text, name, here, there)
         if is_needed and not is_given:
-            yield self._made("CMP022", Effect.DIFFERS if wanted.nullable else Effect.SILENT,
-                             f"`{field}` may be left out; the other contract promises it.", name, here, there)  # fmt: skip
+            yield self._made(
+                "CMP022",
+                Effect.DIFFERS if wanted.nullable else Effect.SILENT,
+                f"`{field}` may be left out; the other contract promises it.",
+                name,
+                here,
+                there,
+            )
 
     # -- lists and results ----------------------------------------------------------------------------
 
@@ -384,13 +489,27 @@ class _Pair:
             yield self._made("CMP040", Effect.LOUD, text, name, here, there)
         if not here or not there:
             return
-        mine = {role for n in self.here.properties(here) for role in _LIST_ROLES
-                if self.here.vocabulary.rank("paging", role, n) is not None}  # fmt: skip
+        mine = {
+            role
+            for n in self.here.properties(here)
+            for role in _LIST_ROLES
+            if self.here.vocabulary.rank("paging", role, n) is not None
+        }
         for field, place in self.there.properties(there).items():
-            role = next((r for r in ("has more", "next", "last id") if self.there.vocabulary.rank("paging", r, field)
-                         is not None), "")  # fmt: skip
+            role = next(
+                (
+                    r
+                    for r in ("has more", "next", "last id")
+                    if self.there.vocabulary.rank("paging", r, field) is not None
+                ),
+                "",
+            )
             if role and role not in mine and field not in self.here.properties(here):
-                what = "A client stops after the first page." if role != "last id" else "There is no cursor for the next page."
+                what = (
+                    "A client stops after the first page."
+                    if role != "last id"
+                    else "There is no cursor for the next page."
+                )
                 yield self._made("CMP041", Effect.SILENT, f"`{field}` is missing. {what}", name, here, place)
 
     def _answer(self, subject: Subject, part: JobOperation) -> str:
@@ -405,8 +524,14 @@ class _Pair:
         mine, wanted = ours.success(), theirs.success()
         if mine and wanted and mine.content and not set(mine.content) & set(wanted.content):
             text = f"The result is {shown(list(mine.content))}, expected {shown(list(wanted.content))}."
-            yield self._made("CMP031", Effect.LOUD, text, ours.name, f"{self.here.pointers[ours.name]}/responses",
-                             f"{self.there.pointers[theirs.name]}/responses")  # fmt: skip
+            yield self._made(
+                "CMP031",
+                Effect.LOUD,
+                text,
+                ours.name,
+                f"{self.here.pointers[ours.name]}/responses",
+                f"{self.there.pointers[theirs.name]}/responses",
+            )
 
     # -- keys and errors ------------------------------------------------------------------------------
 
@@ -416,22 +541,47 @@ class _Pair:
             text = f"The key goes into {_or({how for how, _ in here})}, expected {_or({how for how, _ in there})}."
             yield self._made("CMP060", Effect.LOUD, text, "", here[0][1], there[0][1])
         elif there and not here:
-            yield self._made("CMP060", Effect.DIFFERS, "No key is asked for.", "", "/security" if "security" in
-                             self.here.root else "/paths", there[0][1])  # fmt: skip
+            yield self._made(
+                "CMP060",
+                Effect.DIFFERS,
+                "No key is asked for.",
+                "",
+                "/security" if "security" in self.here.root else "/paths",
+                there[0][1],
+            )
 
     def _errors(self) -> Iterator[Difference]:
         here, there = _error_shape(self.here), _error_shape(self.there)
         if here and there and here[0] != there[0]:
             lacking = sorted(there[0] - here[0])
             if lacking:
-                text = f"An error has {shown(sorted(here[0]))}; {shown(lacking)} {'is' if len(lacking) == 1 else 'are'} missing."
+                text = f"An error has {shown(sorted(here[0]))}, and lacks {shown(lacking)}."
                 effect = Effect.SILENT if not any(n.endswith("message") for n in here[0] & there[0]) else Effect.DIFFERS
                 yield self._made("CMP050", effect, text, "", here[1], there[1])
         mine = {rule.status for rule in self.here.contract.refusals.values()} if self.here.contract else set()
         wanted = {rule.status for rule in self.there.contract.refusals.values()} if self.there.contract else set()
         if 200 in mine and 200 not in wanted:
-            yield self._made("CMP051", Effect.SILENT, "Errors come under HTTP 200: a client takes a refusal for a job.",
-                             "", "/paths")  # fmt: skip
+            yield self._made(
+                "CMP051",
+                Effect.SILENT,
+                "Errors come under HTTP 200: a client takes a refusal for a job.",
+                "",
+                "/x-job/refusals",
+            )
+            return
+        ours = self.here.contract.refusals if self.here.contract else {}
+        theirs = self.there.contract.refusals if self.there.contract else {}
+        for kind in ours.keys() & theirs.keys():
+            one, other = ours[kind].status, theirs[kind].status
+            if one and other and one != other:
+                yield self._made(
+                    "CMP051",
+                    Effect.LOUD,
+                    f"`{kind}` is told with {one}, expected {other}.",
+                    "",
+                    f"/x-job/refusals/{kind}",
+                    f"/x-job/refusals/{kind}",
+                )
 
 
 def _first_kind(subject: Subject) -> list[JobView]:
@@ -452,7 +602,10 @@ def _unknown_word(state: State) -> tuple[Effect, str]:
     if state in _WAITING:
         return Effect.SILENT, "a client that waits while it knows the word leaves at once, as if the job had ended."
     if state is State.SUCCEEDED:
-        return Effect.COSTS, "a client that waits for the word polls until it gives up on a job that is done and paid for."
+        return (
+            Effect.COSTS,
+            "a client that waits for the word polls until it gives up on a job that is done and paid for.",
+        )
     return Effect.SILENT, "a client that waits for the word polls for ever."
 
 
@@ -509,7 +662,11 @@ def _schemes(subject: Subject) -> list[tuple[str, str]]:
         node = subject.at(at)
         if isinstance(node, dict):
             kind = str(node.get("type"))
-            how = f"{node.get('in')} {node.get('name')}" if kind == "apiKey" else f"Authorization: {str(node.get('scheme', kind)).title()}"
+            how = (
+                f"{node.get('in')} {node.get('name')}"
+                if kind == "apiKey"
+                else f"Authorization: {str(node.get('scheme', kind)).title()}"
+            )
             found.append((how, at))
     return found
 

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+# How a reason begins where a law has nothing to judge in a contract (no webhook, no list): no level waits for it.
+NOT_ASKED: Final = "the contract does not ask for it"
 
 
 class Severity(StrEnum):

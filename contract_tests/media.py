@@ -1,4 +1,4 @@
-"""Media files as far as a check needs them: which kind the bytes are, whether they are whole, how long and how large."""
+"""Media files as far as a check needs them: of which kind bytes are, whether they are whole, how long and how large."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The power of the laws: each drift of the simulator, and which laws see it. `python -m contract_tests.power` prints it.
+"""The power of the laws: each drift of the simulator, and which laws see it. `make power` prints it.
 
 One server for all; drifts are switched over its control API, and each run has keys, and so sandboxes, of its own.
 """
@@ -103,7 +103,7 @@ def bench(specs: Sequence[str]) -> Iterator[Bench]:
 
 def table(names: Sequence[str] = (), specs: Sequence[str] = ()) -> Iterator[Caught]:
     """Each drift (or some of them) with the laws that see it, one after the other."""
-    specs = specs or bundled_names()
+    specs = specs or sorted(bundled_names(), key=lambda name: -len(load_contract(name).parts))  # the richest first
     with bench(specs) as running:
         for drift in running.drifts():
             if not names or drift["name"] in names:

@@ -49,7 +49,10 @@ def _root(url: str) -> str:
     """The address of a server, whatever path of it was given."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError as error:
+        raise ControlRefused(0, "unreachable", f"{url[:200]!r} is no address: {error}.") from None
     return f"{parts.scheme}://{parts.netloc}{PREFIX}"
 
 
@@ -246,7 +249,7 @@ class Control(_Operations[Json]):
         address = f"{self._root}{path}"
         try:
             response = self._http.request(method, address, json=json, params=params, headers=self._headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ControlRefused(0, "unreachable", f"{address} could not be reached: {error}.") from None
         return _read(response)
 
@@ -283,7 +286,7 @@ class AsyncControl(_Operations[Coroutine[Any, Any, Json]]):
         address = f"{self._root}{path}"
         try:
             response = await self._http.request(method, address, json=json, params=params, headers=self._headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ControlRefused(0, "unreachable", f"{address} could not be reached: {error}.") from None
         return _read(response)
 

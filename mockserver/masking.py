@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 
 MOST_LEVELS = 100  # of a JSON value; what is nested deeper is shown as text
 SECRET = "***"  # a secret that is too short to show any of it
+MOST_KEPT = 100  # characters of a name whose reading is remembered: the same ones come again and again
 _HEAD = 8  # characters by which a key is found inside a text; a shorter one is masked as a word of its own
 _FEW = 100  # keys
 _WORD = re.compile(r"[\w-]+")
@@ -53,6 +54,11 @@ def mask(key: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether what stands under a name (of a header, a field, a parameter, a cookie) is a secret."""
+    return _is_secret_name(name) if len(name) <= MOST_KEPT else _is_secret_name.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
     plain = _SEPARATORS.sub("", name.lower())
     return plain in _NAMES or (plain.endswith(_ENDINGS) and not plain.endswith(_HARMLESS))
 

@@ -9,6 +9,7 @@ import pytest
 from in_process import KEY, frozen_clock, run, start
 from test_control import ME, Controlled
 
+from mockserver.client import Control, ControlRefused
 from mockserver.clock import MOST, Clock, ClockMode
 from mockserver.jobs.lifecycle import State
 from mockserver.message import Request
@@ -115,6 +116,21 @@ def test_a_fast_clock_stops_at_the_end_of_the_year_9999() -> None:
     assert clock.now() == MOST
 
 
+@pytest.mark.parametrize("rate", [1e-300, 5e-324])
+def test_a_clock_that_hardly_moves_asks_for_waits_that_can_be_told(it: Controlled, rate: float) -> None:
+    sandboxes_of(it).clock.change(ClockMode.SCALED, rate)
+    sandboxes_of(it).server.update()
+    answer = it.service.get("/videos", headers={"prefer": "scenario=rate-limited"})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after-ms"]) <= 1e12
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[::1", "http://127.0.0.1:x"])
+def test_an_address_that_is_none_is_refused_by_the_client(url: str) -> None:
+    with pytest.raises(ControlRefused):
+        Control(url).health()
+
+
 def test_a_refused_advance_gives_no_clock_of_its_own(it: Controlled) -> None:
     assert it.bad("POST", f"/sandboxes/{ME}/clock/advance", {"to": "2001-01-01T00:00:00Z"})[0] == 409
     assert it.good("GET", f"/sandboxes/{ME}/clock")["own"] is False
@@ -126,7 +142,7 @@ def test_at_the_end_of_time_all_is_told_still(it: Controlled) -> None:
     state = it.good("GET", f"/sandboxes/{ME}/state")
     it.good("PUT", f"/sandboxes/{ME}/state", state)
     forced = it.good("PATCH", f"/sandboxes/{ME}/jobs/{id}", {"state": "succeeded"})
-    assert forced["expires"] is None and forced["next_event"] is None
+    assert (forced["expires"], forced["next_event"]) == (None, None)
     for path in ("jobs", "journal", "journal.har", "state", "verdict", "webhooks/deliveries"):
         it.good("GET", f"/sandboxes/{ME}/{path}")
 
@@ -311,24 +327,24 @@ def test_what_is_unknown_is_told_shortly(it: Controlled) -> None:
 
 
 @pytest.mark.parametrize("path", ["journal?text=nothing", "journal", "journal.har", "verdict"])
-def test_other_requests_are_answered_while_one_looks_through_the_journals(it: Controlled, path: str) -> None:
-    app = it.service.client._transport.app  # type: ignore[attr-defined]
-    body = b'{"prompt":"' + b"a=b https://x.y/z?c=d " * 500 + b'"}'
-    for number in range(400):
-        headers = {b"authorization": b"Bearer sk-key-%d" % (number % 20), b"content-type": b"application/json"}
-        app.engine("").handle(Request("POST", "/videos", "", headers, body, None, ""))
+def test_other_requests_are_answered_while_one_looks_through_the_journals(
+    it: Controlled, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mockserver.control.api.AT_A_TIME", 0.0)
+    for number in range(40):
+        it.create(f"sk-key-{number % 20}")
 
-    async def both() -> int:
+    async def turns() -> int:
         client, headers = it.service.client, {"authorization": ""}
         look = asyncio.create_task(client.get(f"/__mockserver/sandboxes/server/{path}", headers=headers))
-        turns = 0
+        count = 0
         while not look.done():
             await asyncio.sleep(0)
-            turns += 1
+            count += 1
         assert look.result().status_code == 200
-        return turns
+        return count
 
-    assert run(both()) > 10, "the whole of it was done in one turn of the event loop"
+    assert run(turns()) >= 20, "all of it was done in one turn of the event loop"
 
 
 def test_a_long_queue_is_not_put_in_order_with_each_poll(it: Controlled) -> None:
@@ -390,7 +406,7 @@ def test_what_was_on_its_way_at_a_reset_is_not_taken_for_what_comes_after(it: Co
     after = post()
     assert before.id == after.id
     outbox.note(before, Attempt(1.0, 1.0, 500))
-    assert before.state == "waiting" and before.retries == 0 and after.due == 1.0
+    assert (before.state, before.retries, after.due) == ("waiting", 0, 1.0)
 
 
 def test_a_job_of_a_kind_that_is_no_longer_served_is_told_still(it: Controlled) -> None:

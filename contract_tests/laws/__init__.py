@@ -1,4 +1,4 @@
-"""The laws: one short function each, over a recorded history. A law yields deviations, or why it could not be judged."""
+"""The laws: one short function each, over a recorded history. A law yields deviations, or why it cannot be judged."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Judge = Callable[[History], Iterator[Deviation | Unjudged]]
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """One law. `needs` are the purposes without which it cannot be judged; `level` is the first level that asks for it."""
+    """One law. `needs`: the purposes without which it cannot be judged; `level`: the first level that asks for it."""
 
     code: str
     title: str

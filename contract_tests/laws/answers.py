@@ -1,4 +1,4 @@
-"""Laws of one answer against its declaration: its status, its media type, its body; and webhooks, where there are any."""
+"""Laws of one answer against its declaration: status, media type, body; and of webhooks, where there are any."""
 
 from collections.abc import Iterator
 

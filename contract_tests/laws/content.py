@@ -1,4 +1,4 @@
-"""Laws of results: there when success is claimed, of the declared kind, playable, as asked for, and fetched as HTTP has it."""
+"""Laws of results: there when success is claimed, as declared and as asked for, playable, served as HTTP has it."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,11 @@ _SAME_KIND = ({"video/mp4", "video/quicktime", "audio/mp4", "audio/m4a", "audio/
 def result_is_held(history: History) -> Iterator[Deviation | Unjudged]:
     def check(sighting: Sighting) -> Deviation | None:
         value = value_of(sighting, "result")
-        if list(_texts(value)) or (value not in (ABSENT, None, "", [], {}) and not isinstance(value, (list, dict))):
+        texts = list(_texts(value))
+        if _holds_links(history, sighting):
+            texts = [*_links(history.contract.vocabulary, value), *(t for t in texts if "://" in t or t[:5] == "data:")]
+        is_data = value not in (ABSENT, None, "", [], {}) and not isinstance(value, (list, dict))
+        if texts or is_data:
             return None
         found = "is not there" if value is ABSENT else f"is {shown(value)}"
         message = f"the status is {shown(sighting.word)} and `{role_field(sighting, 'result')}` {found}"
@@ -81,7 +85,13 @@ def link_is_whole(history: History) -> Iterator[Deviation | Unjudged]:
     return each(links, check, "no job that succeeded held a link")
 
 
-@law("RES003", "The result of a job that has succeeded can be fetched", Severity.BREAKS, level="working", needs=(Purpose.FETCH,))  # fmt: skip
+@law(
+    "RES003",
+    "The result of a job that has succeeded can be fetched",
+    Severity.BREAKS,
+    level="working",
+    needs=(Purpose.FETCH,),
+)
 def result_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     def check(fetch: Exchange) -> Deviation | None:
         status = status_of(history, fetch)
@@ -179,7 +189,7 @@ def size_is_right(history: History) -> Iterator[Deviation | Unjudged]:
 def early_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(fetch: Exchange) -> Deviation | None:
         if status_of(history, fetch) < 300:
-            message = f"the result was answered {fetch.status} ({shown(fetch.media_type)}, {fetch.size} bytes) before the job had ended"  # fmt: skip
+            message = f"the result was answered {fetch.status} ({shown(fetch.media_type)}, {fetch.size} bytes) before the job had ended"
             return shows(history, fetch, message, "early")
         return None
 
@@ -203,7 +213,12 @@ def early_is_refused_as_declared(history: History) -> Iterator[Deviation | Unjud
     return each(usable, check, "no result was asked for early, or no status is declared for that")
 
 
-@law("RES011", "A part of a result can be fetched where that is offered", Severity.VIOLATION, needs=(Purpose.FETCH_RANGE,))  # fmt: skip
+@law(
+    "RES011",
+    "A part of a result can be fetched where that is offered",
+    Severity.VIOLATION,
+    needs=(Purpose.FETCH_RANGE,),
+)
 def range_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Exchange, Exchange | None]) -> Iterator[Deviation]:
         part, whole = found
@@ -302,8 +317,8 @@ def head_differs(history: History, head: Exchange, get: Exchange) -> Iterator[De
     """Where HEAD tells otherwise than GET of the same thing."""
     if head.body:
         yield shows(history, head, "HEAD was answered with a body", "body")
-    for name in ("content-type", "content-length"):
-        told, real = head.header(name), get.header(name)
+    kinds = ("content-type", head.media_type or None, get.media_type or None)
+    for name, told, real in (kinds, ("content-length", head.header("content-length"), get.header("content-length"))):
         if told is not None and real is not None and told != real:
             yield shows(history, head, f"HEAD says {name}: {told}, GET says {real}", name)
 

@@ -107,7 +107,11 @@ def in_order(history: History) -> Iterator[Deviation | Unjudged]:
         words = f"asked for was {asked}" if asked else f"declared is {order} where nothing is asked for"
         return shows(history, page.exchange, f"jobs are not in order of creation; {words}", order)
 
-    known = [(p, order, times) for p in _pages(history) if (order := _order(history, p)) and len(set(times := _created(p))) > 1]  # fmt: skip
+    known = [
+        (p, order, times)
+        for p in _pages(history)
+        if (order := _order(history, p)) and len(set(times := _created(p))) > 1
+    ]
     return each(known, check, "no list of jobs that were created one after the other was fetched in a known order")
 
 
@@ -185,7 +189,13 @@ def ends_are_right(history: History) -> Iterator[Deviation | Unjudged]:
     return each(told, check, "no list tells the ids at its ends")
 
 
-@law("LST008", "A list shows a job as far as its own answers do", Severity.SILENT, level="readable", needs=(Purpose.LIST, Purpose.POLL))  # fmt: skip
+@law(
+    "LST008",
+    "A list shows a job as far as its own answers do",
+    Severity.SILENT,
+    level="readable",
+    needs=(Purpose.LIST, Purpose.POLL),
+)
 def list_is_up_to_date(history: History) -> Iterator[Deviation | Unjudged]:
     def check(pair: tuple[Sighting, Sighting]) -> Deviation | None:
         before, listed = pair
@@ -224,7 +234,13 @@ def list_tells_the_same(history: History) -> Iterator[Deviation | Unjudged]:
     return each(_listed_after(history), check, "no job was listed after it had been polled")
 
 
-@law("LST010", "A page that was asked for by a cursor is the next one", Severity.BREAKS, level="readable", needs=(Purpose.PAGE,))  # fmt: skip
+@law(
+    "LST010",
+    "A page that was asked for by a cursor is the next one",
+    Severity.BREAKS,
+    level="readable",
+    needs=(Purpose.PAGE,),
+)
 def cursor_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
     def check(walk: list[Page]) -> Iterator[Deviation]:
         for before, after in pairwise(walk):
@@ -235,14 +251,24 @@ def cursor_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
     return each([walk for walk in _walks(history) if len(walk) > 1], check, "no list had a second page")
 
 
-@law("LST011", "A page says that there is more only where there is", Severity.VIOLATION, needs=(Purpose.LIST, Purpose.CREATE))  # fmt: skip
+@law(
+    "LST011",
+    "A page says that there is more only where there is",
+    Severity.VIOLATION,
+    needs=(Purpose.LIST, Purpose.CREATE),
+)
 def more_is_told(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Page, set[str]]) -> Deviation | None:
         page, known = found
         held = {str(id) for id in page.ids}
         missing = [id for id in known if not any(id in one for one in held)]
         if missing and page.ends(history) is True:
-            return shows(history, page.exchange, f"{len(missing)} more jobs were created, and the page says it is the last", "more")  # fmt: skip
+            return shows(
+                history,
+                page.exchange,
+                f"{len(missing)} more jobs were created, and the page says it is the last",
+                "more",
+            )
         return None
 
     firsts = [(walk[0], _must_hold(history, walk[0].exchange)) for walk in _walks(history)]
@@ -291,7 +317,11 @@ def _walks(history: History) -> list[list[Page]]:
 def _is_whole(history: History, walk: list[Page]) -> bool:
     """Whether a walk went through all of a list: its last page says so, or was not full, or nothing can be cut off."""
     last = walk[-1]
-    if walk[0].asked(history, "after") or walk[0].asked(history, "offset") or walk[0].asked(history, "page") not in (None, "1", "0"):  # fmt: skip
+    if (
+        walk[0].asked(history, "after")
+        or walk[0].asked(history, "offset")
+        or walk[0].asked(history, "page") not in (None, "1", "0")
+    ):
         return False
     ends = last.ends(history)
     if ends is not None:

@@ -40,8 +40,16 @@ def rule(code: str, title: str, severity: Severity) -> Callable[[Look], Look]:
 def all_rules() -> Mapping[str, Rule]:
     """Every rule by its code, in order."""
     from contract_tests.lint import (  # noqa: F401  # they register themselves
-        examples, fields, lists, outline, prose, refusals, security, siblings, states,
-    )  # fmt: skip
+        examples,
+        fields,
+        lists,
+        outline,
+        prose,
+        refusals,
+        security,
+        siblings,
+        states,
+    )
 
     return dict(sorted(RULES.items()))
 
@@ -69,6 +77,9 @@ def _judged(each: Rule, subject: Subject) -> Outcome:
                 found.setdefault(key, []).append(said)
     except MockserverError as error:  # a reference that leads nowhere, say: another rule tells of that
         reasons.append(f"The document cannot be read that far: {error}")
+    except (TypeError, AttributeError, ValueError, KeyError, IndexError, RecursionError) as error:
+        # Documents hold anything anywhere; what one rule cannot read must not keep the others from being told.
+        reasons.append(f"The document holds what this rule does not expect: {type(error).__name__}: {error}")
     findings = tuple(_finding(each, subject, alike) for alike in list(found.values())[:MAX_FINDINGS])
     if len(found) > MAX_FINDINGS:
         reasons.append(f"{len(found)} places were found; {MAX_FINDINGS} are listed.")
@@ -80,7 +91,13 @@ def _finding(each: Rule, subject: Subject, alike: list[Deviation]) -> Finding:
     first = alike[0]
     published = subject.published
     return Finding(
-        each.code, each.title, first.severity or each.severity, first.message, first.operation,
-        published.clause(first.pointer), repeat=(f"mockserver lint {published.spec} --only {each.code}",),
-        count=len(alike), cause=first.cause,
-    )  # fmt: skip
+        each.code,
+        each.title,
+        first.severity or each.severity,
+        first.message,
+        first.operation,
+        published.clause(first.pointer),
+        repeat=(f"mockserver lint {published.spec} --only {each.code}",),
+        count=len(alike),
+        cause=first.cause,
+    )

@@ -29,7 +29,8 @@ def fits(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if validator is None:
             continue
         faults = sorted(
-            ("/".join(map(str, error.instance_path)), str(error.message)) for error in validator.iter_errors(example.value)
+            ("/".join(map(str, error.instance_path)), str(error.message))
+            for error in validator.iter_errors(example.value)
         )
         if faults:
             told = "; ".join(f"{place or 'the whole'}: {text[:160]}" for place, text in faults[:MAX_FAULTS])
@@ -57,8 +58,11 @@ def known(subject: Subject) -> Iterator[Deviation | Unjudged]:
             extra = [name for name in value if name not in properties]
             if extra:
                 pointer = example.pointer if "/x-" in example.pointer else place + pointer_text((extra[0],))
-                yield Deviation(f"The example has {shown(extra)}, which its schema does not have.", example.operation,
-                                pointer=pointer)  # fmt: skip
+                yield Deviation(
+                    f"The example has {shown(extra)}, which its schema does not have.",
+                    example.operation,
+                    pointer=pointer,
+                )
 
 
 def _objects(subject: Subject, example: Example) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -80,8 +84,12 @@ def _is_open(subject: Subject, at: str) -> bool:
     """Whether a schema says that fields may have any name, or has no say of its own (several forms)."""
     for part in subject._parts(at):
         node = subject.at(part)
-        if isinstance(node, dict) and (node.get("additionalProperties") not in (None, False)
-                                       or node.get("patternProperties") or node.get("oneOf") or node.get("anyOf")):  # fmt: skip
+        if isinstance(node, dict) and (
+            node.get("additionalProperties") not in (None, False)
+            or node.get("patternProperties")
+            or node.get("oneOf")
+            or node.get("anyOf")
+        ):
             return True
     return False
 
@@ -95,9 +103,11 @@ def real(subject: Subject) -> Iterator[Deviation | Unjudged]:
         for tokens, value in pointers_below(example.value):
             if not isinstance(value, str):
                 continue
-            if value in TYPE_NAMES and tokens or ("://" in value and _ELLIPSIS.search(value)):
+            if (value in TYPE_NAMES and tokens) or ("://" in value and _ELLIPSIS.search(value)):
                 names.append(tokens[-1] if tokens else value)
-                first = first or (example.pointer if "/x-" in example.pointer else example.pointer + pointer_text(tokens))
+                first = first or (
+                    example.pointer if "/x-" in example.pointer else example.pointer + pointer_text(tokens)
+                )
         if len(names) > (1 if example.of == "schema" else 0) or (names and "://" in str(example.value)):
             told = list(dict.fromkeys(name for name in names if not name.isdigit()))
             yield Deviation(f"Placeholders instead of values: {shown(told)}.", example.operation, pointer=first)
@@ -105,7 +115,7 @@ def real(subject: Subject) -> Iterator[Deviation | Unjudged]:
 
 @rule("LNT004", "An example of a job lacks what a job in that state has", Severity.NOTE)
 def complete(subject: Subject) -> Iterator[Deviation | Unjudged]:
-    """By the roles of the fields: an id, a status and a creation always, a completion at the end, a result at success."""
+    """By the roles of the fields: an id, a status, a creation always; a completion at the end; a result at success."""
     for job in _looked_at(subject):
         for example, place, body in subject.job_examples(job):
             state = subject.state(job, body)
@@ -120,8 +130,11 @@ def complete(subject: Subject) -> Iterator[Deviation | Unjudged]:
                 pointer = example.pointer if "/x-" in example.pointer else place
                 said = f"in state {state.value}" if state else "of no known state"
                 told = shown([*lacking, *(n for n in inputs if n not in lacking)])
-                yield Deviation(f"The example of a job {said} lacks {told}, which the schema has.",
-                                example.operation, pointer=pointer)  # fmt: skip
+                yield Deviation(
+                    f"The example of a job {said} lacks {told}, which the schema has.",
+                    example.operation,
+                    pointer=pointer,
+                )
 
 
 def _lacking(job: JobView, role: str, body: dict[str, Any]) -> str:
@@ -136,9 +149,12 @@ def _said_to_be_there(subject: Subject, job: JobView, body: dict[str, Any]) -> I
     word = body.get(place[0]) if len(place) == 1 else None
     for name, at in subject.properties(job.pointer).items():
         node = subject.at(at) or {}
-        if name not in body and isinstance(word, str) and word in tied_words(str(node.get("description") or ""), [word]):
-            if not re.search(r"\b(?:may|some|optional(?:ly)?|sometimes)\b", str(node.get("description"))):
-                yield name
+        if (
+            name not in body
+            and isinstance(word, str)
+            and word in tied_words(str(node.get("description") or ""), [word])
+        ) and not re.search(r"\b(?:may|some|optional(?:ly)?|sometimes)\b", str(node.get("description"))):
+            yield name
 
 
 _TIED = re.compile(r"\b(?:only|solely)\b|仅|只在|\bpresent in\b|\breturned (?:after|in|once)\b", re.I)
@@ -167,8 +183,11 @@ def one_end(subject: Subject) -> Iterator[Deviation | Unjudged]:
         for example, place, body in subject.job_examples(job):
             result, error = _shown(job, "result", body), _shown(job, "error", body)
             if result and error:
-                yield Deviation(f"The example shows `{result}` and `{error}` of one job; it has one or the other.",
-                                example.operation, pointer=f"{place}{pointer_text((error,))}")  # fmt: skip
+                yield Deviation(
+                    f"The example shows `{result}` and `{error}` of one job; it has one or the other.",
+                    example.operation,
+                    pointer=f"{place}{pointer_text((error,))}",
+                )
 
 
 def _shown(job: JobView, role: str, body: dict[str, Any]) -> str:
@@ -186,8 +205,11 @@ def shows_the_end(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if states and job.pointer not in seen and State.SUCCEEDED not in states and any(states):
             seen.add(job.pointer)
             told = ", ".join(dict.fromkeys(s.value for s in states if s))
-            yield Deviation(f"The examples show jobs that are {told}, none that has succeeded.", job.operation.name,
-                            pointer=f"{subject.pointers[job.operation.name]}/responses")  # fmt: skip
+            yield Deviation(
+                f"The examples show jobs that are {told}, none that has succeeded.",
+                job.operation.name,
+                pointer=f"{subject.pointers[job.operation.name]}/responses",
+            )
 
 
 def _groups(subject: Subject) -> Iterator[tuple[str, list[Example]]]:
@@ -221,8 +243,9 @@ def requires_all(subject: Subject) -> Iterator[Deviation | Unjudged]:
             continue
         for name, place in subject.properties(at).items():
             if name not in required and all(name in example.value for example in group):
-                yield Deviation(f"`{name}` is in all {len(group)} examples, and not required.", group[0].operation,
-                                pointer=place)  # fmt: skip
+                yield Deviation(
+                    f"`{name}` is in all {len(group)} examples, and not required.", group[0].operation, pointer=place
+                )
 
 
 @rule("LNT009", "Messages of one answer are in two languages", Severity.NOTE)
@@ -235,8 +258,11 @@ def one_language(subject: Subject) -> Iterator[Deviation | Unjudged]:
                 if isinstance(text, str) and subject.role("error", name) == "message":
                     told.setdefault(bool(_CJK.search(text)), (example.pointer + pointer_text((name,)), text))
         if len(told) == 2:
-            yield Deviation(f"One example says {told[True][1]!r}, another {told[False][1]!r}.", group[0].operation,
-                            pointer=told[False][0])  # fmt: skip
+            yield Deviation(
+                f"One example says {told[True][1]!r}, another {told[False][1]!r}.",
+                group[0].operation,
+                pointer=told[False][0],
+            )
 
 
 @rule("LNT010", "An example of an error speaks of an id that the operation does not take", Severity.NOTE)
@@ -247,10 +273,19 @@ def in_place(subject: Subject) -> Iterator[Deviation | Unjudged]:
     for example in subject.examples:
         operation = operations.get(example.operation)
         parts = set(pieces(example.name))
-        if example.of != "answer" or operation is None or "id" not in parts or not parts & wrong or "{" in operation.path:
+        if (
+            example.of != "answer"
+            or operation is None
+            or "id" not in parts
+            or not parts & wrong
+            or "{" in operation.path
+        ):
             continue
         asked = [parameter.name for parameter in operation.parameters]
         if operation.body or any("id" in pieces(name) for name in asked):
             continue
-        yield Deviation(f"The example {example.name!r} tells of a wrong id, and the operation takes none.",
-                        operation.name, pointer=example.pointer.removesuffix("/value"))  # fmt: skip
+        yield Deviation(
+            f"The example {example.name!r} tells of a wrong id, and the operation takes none.",
+            operation.name,
+            pointer=example.pointer.removesuffix("/value"),
+        )

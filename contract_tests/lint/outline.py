@@ -37,11 +37,17 @@ def used(subject: Subject) -> Iterator[Deviation | Unjudged]:
         elif tokens and "mapping" in tokens[-2:] and isinstance(value, str):
             named.add(value)
     components = subject.root.get("components") or {}
-    all_of_them = {f"#{pointer_text(('components', kind, str(name)))}": (kind, str(name))
-                   for kind in _KINDS for name in map_in(components, kind)}  # fmt: skip
+    all_of_them = {
+        f"#{pointer_text(('components', kind, str(name)))}": (kind, str(name))
+        for kind in _KINDS
+        for name in map_in(components, kind)
+    }
     alive = {ref for ref, places in references.items() if any(place[0] != "components" for place in places)} | {
-        ref for ref in named if ref.startswith("#")}  # fmt: skip
-    alive |= {ref for ref, places in references.items() for place in places if place[:2] == ("components", "securitySchemes")}
+        ref for ref in named if ref.startswith("#")
+    }
+    alive |= {
+        ref for ref, places in references.items() for place in places if place[:2] == ("components", "securitySchemes")
+    }
     inside: dict[tuple[str, ...], set[str]] = {}
     for ref, places in references.items():
         for place in places:
@@ -57,8 +63,11 @@ def used(subject: Subject) -> Iterator[Deviation | Unjudged]:
     bare = {ref.rpartition("/")[2] for ref in named}
     dead = [(k, n) for k, n in all_of_them.values() if ("components", k, n) not in whole and n not in bare]
     if dead:
-        yield Deviation(f"{shown([name for _, name in dead])}: declared, and used nowhere.",
-                        pointer=pointer_text(("components", *dead[0])), cause="unused")  # fmt: skip
+        yield Deviation(
+            f"{shown([name for _, name in dead])}: declared, and used nowhere.",
+            pointer=pointer_text(("components", *dead[0])),
+            cause="unused",
+        )
 
 
 @rule("LNT082", "Operations are marked as deprecated", Severity.NOTE)
@@ -80,12 +89,17 @@ def told_once(subject: Subject) -> Iterator[Deviation | Unjudged]:
         written = operation.written or operation.path
         known, _ = paths.setdefault(plain, (written, pointer))
         if known != written:
-            yield Deviation(f"`{known}` and `{written}` are one path.", operation.name, pointer=pointer.rpartition("/")[0],
-                            cause=plain)  # fmt: skip
+            yield Deviation(
+                f"`{known}` and `{written}` are one path.",
+                operation.name,
+                pointer=pointer.rpartition("/")[0],
+                cause=plain,
+            )
         id = operation.raw.get("operationId")
         if isinstance(id, str) and ids.setdefault(id, operation.name) != operation.name:
-            yield Deviation(f"`{id}` is {ids[id]} and {operation.name}.", operation.name,
-                            pointer=f"{pointer}/operationId", cause=id)  # fmt: skip
+            yield Deviation(
+                f"`{id}` is {ids[id]} and {operation.name}.", operation.name, pointer=f"{pointer}/operationId", cause=id
+            )
 
 
 @rule("LNT084", "Nothing leads from a job to what can be done with it", Severity.NOTE)
@@ -96,21 +110,26 @@ def linked(subject: Subject) -> Iterator[Deviation | Unjudged]:
         create = resource.first(Action.CREATE)
         answers = [a for part in resource.operations for a in part.operation.answers]
         if create and resource.first(Action.RETRIEVE) and not any(a.raw.get("links") for a in answers):
-            yield Deviation(f"No answer of {create.operation.name} has `links` to the other operations.",
-                            create.operation.name, pointer=f"{subject.pointers[create.operation.name]}/responses",
-                            cause="links")  # fmt: skip
+            yield Deviation(
+                f"No answer of {create.operation.name} has `links` to the other operations.",
+                create.operation.name,
+                pointer=f"{subject.pointers[create.operation.name]}/responses",
+                cause="links",
+            )
 
 
 @rule("LNT085", "A reference leads nowhere", Severity.VIOLATION)
 def resolves(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """What stands there is not told."""
     for tokens, value in pointers_below(subject.root):
-        if tokens and tokens[-1] == "$ref" and isinstance(value, str) and "example" not in tokens:
-            if value.startswith("#") and walk(subject.document, pointer_tokens(value[1:]))[1] is NOWHERE:
-                try:
-                    subject.document.lookup(value)
-                except MockserverError:
-                    yield Deviation(f"{value!r} is not in the document.", pointer=pointer_text(tokens), cause=value)
+        if not tokens or tokens[-1] != "$ref" or not isinstance(value, str) or "example" in tokens:
+            continue
+        if not value.startswith("#") or walk(subject.document, pointer_tokens(value[1:]))[1] is not NOWHERE:
+            continue
+        try:
+            subject.document.lookup(value)
+        except MockserverError:
+            yield Deviation(f"{value!r} is not in the document.", pointer=pointer_text(tokens), cause=value)
 
 
 @rule("LNT086", "A schema that nothing can satisfy", Severity.VIOLATION)
@@ -140,5 +159,6 @@ def as_meant(subject: Subject) -> Iterator[Deviation | Unjudged]:
     for text, places in kinds.items():
         first = pointer_text(places[0].split("."))
         found = first if subject.at(first) is not None else ""
-        yield Deviation(f"{places[0]}: {text}" + (f" ({len(places)} places)" if len(places) > 1 else ""), pointer=found,
-                        cause=text)  # fmt: skip
+        yield Deviation(
+            f"{places[0]}: {text}" + (f" ({len(places)} places)" if len(places) > 1 else ""), pointer=found, cause=text
+        )

@@ -56,39 +56,53 @@ def foreseen(subject: Subject) -> Iterator[Deviation | Unjudged]:
             missing.append("400")
         if missing:
             lacking.setdefault(tuple(missing), []).append((pointer, operation))
-    for missing, places in lacking.items():
+    for statuses, places in lacking.items():
         names = shown([operation.name for _, operation in places], 4)
-        is_grave = "401" in missing or "404" in missing
-        yield Deviation(f"{names}: {', '.join(missing)} not declared.", places[0][1].name if len(places) == 1 else "",
-                        pointer=f"{places[0][0]}/responses", cause=",".join(missing),
-                        severity=None if is_grave else Severity.NOTE)  # fmt: skip
+        is_grave = "401" in statuses or "404" in statuses
+        yield Deviation(
+            f"{names}: {', '.join(statuses)} not declared.",
+            places[0][1].name if len(places) == 1 else "",
+            pointer=f"{places[0][0]}/responses",
+            cause=",".join(statuses),
+            severity=None if is_grave else Severity.NOTE,
+        )
 
 
 @rule("LNT062", "Errors come under the status of a success", Severity.WARNING)
 def honest(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """Whatever looks at the HTTP status alone (retries, proxies, monitors, most clients) takes them for success."""
     told: set[str] = set()
-    for pointer, node, of, operation, status, _ in subject.media():
+    for pointer, _, of, operation, status, _ in subject.media():
         if of != "answer" or status[:1] != "2" or pointer in told:
             continue
         examples = [e for e in subject.examples if e.pointer.startswith(f"{pointer}/examples/")]
         bad = [e for e in examples if isinstance(e.value, dict) and _is_refusal(subject, e.value)]
         if bad and len(bad) < len(examples):
             told.add(pointer)
-            yield Deviation(f"{shown([e.name for e in bad])} are errors, and stand under {status}.", operation.name,
-                            pointer=bad[0].pointer.removesuffix("/value"), cause="examples")  # fmt: skip
+            yield Deviation(
+                f"{shown([e.name for e in bad])} are errors, and stand under {status}.",
+                operation.name,
+                pointer=bad[0].pointer.removesuffix("/value"),
+                cause="examples",
+            )
             continue
         for name, place in subject.properties(f"{pointer}/schema").items():
             text = str((subject.at(place) or {}).get("description") or "")
             if subject.role("error", name) == "code" and _ZERO_IS_GOOD.search(text):
                 told.add(pointer)
-                yield Deviation(f"`{name}` tells success from failure under {status}.", operation.name,
-                                pointer=f"{place}/description", cause=place)  # fmt: skip
+                yield Deviation(
+                    f"`{name}` tells success from failure under {status}.",
+                    operation.name,
+                    pointer=f"{place}/description",
+                    cause=place,
+                )
 
 
 def _is_refusal(subject: Subject, body: dict[str, object]) -> bool:
     """Whether a body is an envelope with a code that is an error's, and nothing in it."""
-    codes = [v for n, v in body.items() if subject.role("error", n) == "code" and isinstance(v, int) and v not in (0, 200)]
+    codes = [
+        v for n, v in body.items() if subject.role("error", n) == "code" and isinstance(v, int) and v not in (0, 200)
+    ]
     return bool(codes) and not body.get("data")
 
 

@@ -10,6 +10,7 @@ from mockserver.openapi.document import pointer_text
 
 _KEY = re.compile(r"\bAPI[ -]?keys?\b|\bAuthorization\b|\bBearer\b|\baccess token\b|鉴权|密钥|令牌", re.I)
 _API_KEY = re.compile(r"\bAPI[ -]?key\b|密钥", re.I)
+_NEEDED = re.compile(r"require|\bneed|\bmust\b|需要|必须", re.I)
 _PUBLIC = re.compile(r"\bpublic\b|\bno (?:API )?key\b|\bwithout (?:an? )?(?:API )?key\b|公开", re.I)
 
 
@@ -25,8 +26,12 @@ def asked_alike(subject: Subject) -> Iterator[Deviation | Unjudged]:
     keyed = [(p, o) for p, o in subject.operations if o.security and not any(each == {} for each in o.security)]
     free = [(p, o) for p, o in subject.operations if not o.security]
     if top == [] and keyed:
-        yield Deviation(f"The document asks for no key (`security: []`), {keyed[0][1].name} does.", keyed[0][1].name,
-                        pointer="/security", cause="document")  # fmt: skip
+        yield Deviation(
+            f"The document asks for no key (`security: []`), {keyed[0][1].name} does.",
+            keyed[0][1].name,
+            pointer="/security",
+            cause="document",
+        )
     if not keyed or not free or len(free) > len(keyed):
         return
     for pointer, operation in free:
@@ -34,8 +39,12 @@ def asked_alike(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if _PUBLIC.search(text):
             continue
         at = f"{pointer}/security" if "security" in operation.raw else pointer
-        yield Deviation(f"{operation.name} asks for no key, {len(keyed)} others do, and nothing says that it is public.",
-                        operation.name, pointer=at, severity=Severity.NOTE)  # fmt: skip
+        yield Deviation(
+            f"{operation.name} asks for no key, {len(keyed)} others do, and nothing says that it is public.",
+            operation.name,
+            pointer=at,
+            severity=Severity.NOTE,
+        )
 
 
 @rule("LNT051", "No operation asks for a key", Severity.WARNING)
@@ -44,8 +53,11 @@ def asks_at_all(subject: Subject) -> Iterator[Deviation | Unjudged]:
     if any(operation.security for _, operation in subject.operations):
         return
     if _schemes(subject):
-        yield Deviation(f"{shown(list(_schemes(subject)))} are declared, and no operation asks for one.",
-                        pointer="/components/securitySchemes", cause="unused")  # fmt: skip
+        yield Deviation(
+            f"{shown(list(_schemes(subject)))} are declared, and no operation asks for one.",
+            pointer="/components/securitySchemes",
+            cause="unused",
+        )
     elif subject.jobs:
         written = [f"{p}/security" for p, o in subject.operations if "security" in o.raw]
         at = "/security" if "security" in subject.root else next(iter(written), "/paths")
@@ -72,7 +84,9 @@ def one_kind(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if not isinstance(node, dict) or str(node.get("bearerFormat", "")).upper() != "JWT":
             continue
         if _API_KEY.search(str(node.get("description") or "")):
-            yield Deviation("`bearerFormat` is JWT, the description speaks of an API key.", pointer=f"{at}/bearerFormat")
+            yield Deviation(
+                "`bearerFormat` is JWT, the description speaks of an API key.", pointer=f"{at}/bearerFormat"
+            )
 
 
 @rule("LNT054", "Prose asks for a key, the contract does not", Severity.VIOLATION)
@@ -82,10 +96,14 @@ def said_and_declared(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if operation.security:
             continue
         texts = [(f"{pointer}/description", operation.raw.get("description"))]
-        texts += [(at, node.get("description")) for at, node in subject.parameters(pointer, operation)
-                  if str(node.get("name")).lower() == "authorization"]  # fmt: skip
+        texts += [
+            (at, node.get("description"))
+            for at, node in subject.parameters(pointer, operation)
+            if str(node.get("name")).lower() == "authorization"
+        ]
         for at, text in texts:
-            if isinstance(text, str) and (found := _KEY.search(text)) and not _PUBLIC.search(text):
-                if re.search(r"require|need|must|needs|需要|必须", text, re.I):
-                    yield Deviation(f"The description speaks of {found[0]!r}; no security is declared.", operation.name,
-                                    pointer=at)  # fmt: skip
+            if not isinstance(text, str) or _PUBLIC.search(text) or not _NEEDED.search(text):
+                continue
+            if found := _KEY.search(text):
+                said = f"The description speaks of {found[0]!r}; no security is declared."
+                yield Deviation(said, operation.name, pointer=at)

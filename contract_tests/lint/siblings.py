@@ -1,4 +1,4 @@
-"""A document against others: those of the same host that lie beside it, and a known contract that it says it follows."""
+"""A document against others: those of the same host that lie beside it, and a known one that it says it follows."""
 
 import re
 from collections.abc import Iterator
@@ -59,21 +59,27 @@ def one_story(subject: Subject) -> Iterator[Deviation | Unjudged]:
             first = ""
             for each, place in subject.properties(mine).items():
                 other_place = there.properties(yours).get(each)
-                here, that = subject.shape(subject.at(place)), there.shape(there.at(other_place)) if other_place else None
+                here, that = (
+                    subject.shape(subject.at(place)),
+                    there.shape(there.at(other_place)) if other_place else None,
+                )
                 if here is None or that is None:
                     continue
                 if set(here.types) != set(that.types) and here.types and that.types:
                     differing.append(f"`{each}` is {'/'.join(here.types)} here and {'/'.join(that.types)} there")
                     first = first or place
-                elif here.constants is not None and that.constants is not None:
-                    if set(map(str, here.constants)) != set(map(str, that.constants)):
-                        only = [c for c in here.constants if c not in that.constants]
-                        differing.append(f"`{each}` has {shown(only)} here, "
-                                         f"{shown([c for c in that.constants if c not in here.constants])} there")  # fmt: skip
-                        first = f"{place}/enum"
+                    continue
+                words, others = here.constants or [], that.constants or []
+                if words and others and set(map(str, words)) != set(map(str, others)):
+                    only, beyond = [w for w in words if w not in others], [w for w in others if w not in words]
+                    differing.append(f"`{each}` has {shown(only)} here, {shown(beyond)} there")
+                    first = f"{place}/enum"
             if differing:
-                yield Deviation(f"`{name}` of {other.name}: {'; '.join(differing)}.", pointer=first or mine,
-                                cause=f"{other.name} {name}")  # fmt: skip
+                yield Deviation(
+                    f"`{name}` of {other.name}: {'; '.join(differing)}.",
+                    pointer=first or mine,
+                    cause=f"{other.name} {name}",
+                )
 
 
 @rule("LNT091", "It says that it follows a known contract, and does not", Severity.WARNING)
@@ -91,14 +97,20 @@ def follows(subject: Subject) -> Iterator[Deviation | Unjudged]:
             continue
         if _hosts(reference) & _hosts(subject.published):
             continue
-        found = [d for d in compare_published(subject.published, reference) if d.effect is not Effect.DIFFERS or d.code == "CMP025"]
+        found = [
+            d
+            for d in compare_published(subject.published, reference)
+            if d.effect is not Effect.DIFFERS or d.code == "CMP025"
+        ]
         shared = [d for d in found if d.is_shared or d.code == "CMP025"]  # what both have, and tell differently
         if shared:
             for number, difference in enumerate(shared[:6]):
                 yield Deviation(
                     f"{difference.message} {'' if number else f'The text claims to be like {name}.'}".rstrip(),
-                    difference.operation, pointer=difference.pointer or claim, cause=f"{name} {difference.code} {number}",
-                )  # fmt: skip
+                    difference.operation,
+                    pointer=difference.pointer or claim,
+                    cause=f"{name} {difference.code} {number}",
+                )
 
 
 def _claim(subject: Subject, name: str) -> str:

@@ -18,6 +18,7 @@ _NOT_YET = {
     "result": "a job at work has no result",
     "error": "a job that did not fail has no error",
 }
+_OTHER_ENDS = {State.CANCELLED, State.EXPIRED}
 NO_JOB = "No job was found in the document."
 
 
@@ -32,7 +33,7 @@ def _kinds(subject: Subject) -> Iterator[JobView]:
 
 @rule("LNT020", "A required field belongs to one state only", Severity.VIOLATION)
 def required_in_time(subject: Subject) -> Iterator[Deviation | Unjudged]:
-    """What a job has only later cannot be required, unless it may be null: a server has to lie, or to break its schema."""
+    """What a job has only later cannot be required, unless it may be null: a server has to lie, or break its schema."""
     if not subject.jobs:
         yield Unjudged(NO_JOB)
     told: set[str] = set()
@@ -52,8 +53,11 @@ def required_in_time(subject: Subject) -> Iterator[Deviation | Unjudged]:
                     continue  # an empty one says that there is nothing
                 told.add(place)
                 index = list_in(schema, "required").index(name)
-                yield Deviation(f"`{name}` is required and cannot be null, but {why}.", job.operation.name,
-                                pointer=f"{holder}/required/{index}")  # fmt: skip
+                yield Deviation(
+                    f"`{name}` is required and cannot be null, but {why}.",
+                    job.operation.name,
+                    pointer=f"{holder}/required/{index}",
+                )
 
 
 @rule("LNT021", "Prose ties a field to a state, the schema does not", Severity.NOTE)
@@ -70,8 +74,11 @@ def tied(subject: Subject) -> Iterator[Deviation | Unjudged]:
             if tied_words(text, words) or _only_in_prose(text):
                 found.append((name, place))
         if found:
-            yield Deviation(f"Only prose says when {shown([n for n, _ in found])} are there.", job.operation.name,
-                            pointer=f"{found[0][1]}/description")  # fmt: skip
+            yield Deviation(
+                f"Only prose says when {shown([n for n, _ in found])} are there.",
+                job.operation.name,
+                pointer=f"{found[0][1]}/description",
+            )
 
 
 def _only_in_prose(text: str) -> bool:
@@ -93,8 +100,9 @@ def has_words(subject: Subject) -> Iterator[Deviation | Unjudged]:
     for job in _kinds(subject):
         if not has_told_words(job):
             place = job.fields["status"][0]
-            yield Deviation("The status is any text, and its values stand nowhere.", job.operation.name,
-                            pointer=place, cause=place)  # fmt: skip
+            yield Deviation(
+                "The status is any text, and its values stand nowhere.", job.operation.name, pointer=place, cause=place
+            )
 
 
 @rule("LNT023", "A status has its words in prose only", Severity.WARNING)
@@ -104,11 +112,12 @@ def has_enum(subject: Subject) -> Iterator[Deviation | Unjudged]:
         place = job.fields["status"][0]
         shape = subject.shape(subject.at(place))
         words = [str(w) for told in job.view.phases.values() for w in told]
-        if shape and has_told_words(job) and not any(form.constants for form in (shape, *shape.branches)):
-            if "string" in shape.types and "HTTP" not in words[0]:
-                at = f"{place}/description" if "description" in (subject.at(place) or {}) else place
-                yield Deviation(f"The status has no enum; {shown(words)} stand in prose or examples alone.",
-                                job.operation.name, pointer=at, cause=place)  # fmt: skip
+        if not shape or not has_told_words(job) or any(form.constants for form in (shape, *shape.branches)):
+            continue
+        if "string" in shape.types and "HTTP" not in words[0]:
+            at = f"{place}/description" if "description" in (subject.at(place) or {}) else place
+            said = f"The status has no enum; {shown(words)} stand in prose or examples alone."
+            yield Deviation(said, job.operation.name, pointer=at, cause=place)
 
 
 def _expressed(subject: Subject, job: JobView) -> set[State]:
@@ -131,15 +140,19 @@ def can_fail(subject: Subject) -> Iterator[Deviation | Unjudged]:
         states = _expressed(subject, job)
         if not states or not has_told_words(job) or job.view.sureness < 0.3 or State.SUCCEEDED not in states:
             continue
-        outcomes = {role for role in subject.vocabulary.ranks["roles"]["outcome"]}
+        outcomes = set(subject.vocabulary.ranks["roles"]["outcome"])
         names = {plain(name) for name in subject.properties(job.pointer)}
         if State.FAILED in states or names & outcomes or _is_flag(subject, job):
             continue
         has_error = "error" in job.fields
         lack = "no word for failure" if has_error else "no word for failure and no field for an error"
-        yield Deviation(f"The status has {lack}: {shown(_words(job))} are all that it can say.", job.operation.name,
-                        pointer=_status_text(subject, job), cause=job.fields["status"][0],
-                        severity=Severity.WARNING if has_error else None)  # fmt: skip
+        yield Deviation(
+            f"The status has {lack}: {shown(_words(job))} are all that it can say.",
+            job.operation.name,
+            pointer=_status_text(subject, job),
+            cause=job.fields["status"][0],
+            severity=Severity.WARNING if has_error or states & _OTHER_ENDS else None,
+        )
 
 
 def _is_flag(subject: Subject, job: JobView) -> bool:
@@ -162,10 +175,15 @@ def can_wait(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """A job that waits and one at work look the same, or a word for it comes that is told nowhere."""
     for job in _kinds(subject):
         states = _expressed(subject, job)
-        if State.SUCCEEDED in states and State.RUNNING in states and State.QUEUED not in states:
-            if not _is_flag(subject, job) and "HTTP" not in job.view.evidence:
-                yield Deviation(f"There is no word for a job that waits: {shown(_words(job))}.", job.operation.name,
-                                pointer=_status_text(subject, job), cause=job.fields["status"][0])  # fmt: skip
+        if not {State.SUCCEEDED, State.RUNNING} <= states or State.QUEUED in states:
+            continue
+        if not _is_flag(subject, job) and "HTTP" not in job.view.evidence:
+            yield Deviation(
+                f"There is no word for a job that waits: {shown(_words(job))}.",
+                job.operation.name,
+                pointer=_status_text(subject, job),
+                cause=job.fields["status"][0],
+            )
 
 
 @rule("LNT026", "A status word that nothing explains or leads to", Severity.NOTE)
@@ -173,19 +191,29 @@ def reached(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """A word whose meaning nobody tells, or that of a cancelled job where no operation cancels."""
     contract = subject.contract
     for resource in contract.resources if contract else ():
-        views = [job for job in _kinds(subject) if any(p.operation.name == job.operation.name for p in resource.operations)]
+        views = [
+            job for job in _kinds(subject) if any(p.operation.name == job.operation.name for p in resource.operations)
+        ]
         for job in views:
             text = str((subject.at(job.fields["status"][0]) or {}).get("description") or "")
             for word in job.view.unclear_words:
-                if word not in text:
-                    yield Deviation(f"What `{word}` means is not told.", job.operation.name,
-                                    pointer=_enum_place(subject, job, word), cause=word)  # fmt: skip
+                if word not in text and not subject.means_nothing(word):
+                    yield Deviation(
+                        f"What `{word}` means is not told.",
+                        job.operation.name,
+                        pointer=_enum_place(subject, job, word),
+                        cause=word,
+                    )
             told = job.view.phases.get(State.CANCELLED, ())
             if told and resource.first(Action.CANCEL) is None and not any(str(w) in text for w in told):
                 whole = " ".join(str(o.raw.get("summary")) + str(o.path) for _, o in subject.operations).lower()
                 if not any(stem in whole for stem in ("cancel", "abort", "stop", "terminat")):
-                    yield Deviation(f"No operation cancels a job, and nothing tells when it is `{told[0]}`.",
-                                    job.operation.name, pointer=_enum_place(subject, job, told[0]), cause="cancel")  # fmt: skip
+                    yield Deviation(
+                        f"No operation cancels a job, and nothing tells when it is `{told[0]}`.",
+                        job.operation.name,
+                        pointer=_enum_place(subject, job, told[0]),
+                        cause="cancel",
+                    )
 
 
 def _enum_place(subject: Subject, job: JobView, word: object) -> str:
@@ -204,8 +232,12 @@ def requires_something(subject: Subject) -> Iterator[Deviation | Unjudged]:
             home = subject.home(pointer)
             if home not in told and _allows_nothing(subject, home):
                 told.add(home)
-                yield Deviation("No field of the answer is required: `{}` is a valid one.", job.operation.name,
-                                pointer=home, cause=home)  # fmt: skip
+                yield Deviation(
+                    "No field of the answer is required: `{}` is a valid one.",
+                    job.operation.name,
+                    pointer=home,
+                    cause=home,
+                )
     for _, operation in subject.operations:
         for answer in operation.answers:
             media = answer.json_media()
@@ -215,8 +247,9 @@ def requires_something(subject: Subject) -> Iterator[Deviation | Unjudged]:
             home = subject.home(home + pointer_text(("content", media[0], "schema")))
             if home not in told and _allows_nothing(subject, home):
                 told.add(home)
-                yield Deviation("No field of an error is required: `{}` is a valid one.", operation.name,
-                                pointer=home, cause=home)  # fmt: skip
+                yield Deviation(
+                    "No field of an error is required: `{}` is a valid one.", operation.name, pointer=home, cause=home
+                )
 
 
 def _allows_nothing(subject: Subject, pointer: str) -> bool:
@@ -231,18 +264,35 @@ def _allows_nothing(subject: Subject, pointer: str) -> bool:
 @rule("LNT028", "A field that tells the kind of object can say anything", Severity.NOTE)
 def tagged(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """The object's own tag, a constant in examples or in another schema here, and a free text in this one."""
-    tags = {name for site in subject.sites if site.property and (name := site.property)
-            and (shape := subject.shape(site.node)) and shape.constants is not None and len(shape.constants) == 1
-            and subject.role("sample names", name) == "type"}  # fmt: skip
+    tags = {
+        name
+        for site in subject.sites
+        if site.property
+        and (name := site.property)
+        and (shape := subject.shape(site.node))
+        and shape.constants is not None
+        and len(shape.constants) == 1
+        and subject.role("sample names", name) == "type"
+    }
     told: set[str] = set()
     for job in subject.jobs:
         for pointer in (job.pointer, job.answer):
             for name, place in subject.properties(pointer).items():
                 shape = subject.shape(subject.at(place))
-                if place in told or shape is None or shape.types != ("string",) or shape.constants or name in job.fields:
+                if (
+                    place in told
+                    or shape is None
+                    or shape.types != ("string",)
+                    or shape.constants
+                    or name in job.fields
+                ):
                     continue
                 is_shown = name == "object" and any(name in body for _, _, body in subject.job_examples(job))
                 if name in tags or (is_shown and subject.role("sample names", name) == "type"):
                     told.add(place)
-                    yield Deviation(f"`{name}` tells what kind of object this is, and may be any text.",
-                                    job.operation.name, pointer=place, cause=place)  # fmt: skip
+                    yield Deviation(
+                        f"`{name}` tells what kind of object this is, and may be any text.",
+                        job.operation.name,
+                        pointer=place,
+                        cause=place,
+                    )

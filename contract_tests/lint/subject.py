@@ -87,7 +87,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A published example. `of` says of what: a request, an answer, or a schema by itself. `name` is its key, if any."""
+    """A published example. `of` says of what: a request, an answer, a schema by itself. `name` is its key, if any."""
 
     pointer: str
     value: Any
@@ -167,13 +167,17 @@ class Subject:
         except MockserverError:
             return None
 
+    def means_nothing(self, word: str) -> bool:
+        """Whether a word stands for no value at all (`MODE_UNSPECIFIED`)."""
+        return any(self.vocabulary.other_words.get(part) == "unknown" for part in (word.lower(), *pieces(word)))
+
     # -- operations -----------------------------------------------------------------------------------
 
     @cached_property
     def operations(self) -> list[tuple[str, Operation]]:
         """All operations with their pointers."""
         places: dict[int, str] = {}
-        for path, item in (self.root.get("paths") or {}).items():
+        for path in self.root.get("paths") or {}:
             item_pointer = self.home(pointer_text(("paths", str(path))))
             node = self.at(item_pointer)
             for method in METHODS:
@@ -247,7 +251,9 @@ class Subject:
                 for name, sub in map_in(node, key).items():
                     is_property = key == "properties"
                     place = f"{site.pointer}/{key}{pointer_text((str(name),))}"
-                    inner.append(Site(place, sub, str(name) if is_property else "", site.pointer if is_property else ""))
+                    inner.append(
+                        Site(place, sub, str(name) if is_property else "", site.pointer if is_property else "")
+                    )
             for key in _LISTS:
                 inner += [Site(f"{site.pointer}/{key}/{i}", sub) for i, sub in enumerate(list_in(node, key))]
             inner += [Site(f"{site.pointer}/{key}", node[key]) for key in _SINGLE if isinstance(node.get(key), dict)]
@@ -265,19 +271,7 @@ class Subject:
 
     def _reached(self, starts: Iterator[str]) -> set[str]:
         """The written places of schemas that are reached from some, through references."""
-        by_pointer = {site.pointer: site for site in self.sites}
-        below: dict[str, list[str]] = {}
-        for site in self.sites:
-            for key in (*_MAPS, *_LISTS, *_SINGLE):
-                sub = site.node.get(key)
-                if isinstance(sub, dict) and key in _MAPS:
-                    below.setdefault(site.pointer, []).extend(
-                        f"{site.pointer}/{key}{pointer_text((str(name),))}" for name in sub
-                    )
-                elif isinstance(sub, list):
-                    below.setdefault(site.pointer, []).extend(f"{site.pointer}/{key}/{i}" for i in range(len(sub)))
-                elif isinstance(sub, dict):
-                    below.setdefault(site.pointer, []).append(f"{site.pointer}/{key}")
+        by_pointer, below = self._tree
         found: set[str] = set()
         waiting = list(starts)
         while waiting:
@@ -291,6 +285,23 @@ class Subject:
                 waiting.append(self.home(ref[1:]))
             waiting.extend(below.get(pointer, []))
         return found
+
+    @cached_property
+    def _tree(self) -> tuple[dict[str, Site], dict[str, list[str]]]:
+        """All sites by their pointers, and the pointers right below each."""
+        below: dict[str, list[str]] = {}
+        for site in self.sites:
+            for key in (*_MAPS, *_LISTS, *_SINGLE):
+                sub = site.node.get(key)
+                if isinstance(sub, dict) and key in _MAPS:
+                    below.setdefault(site.pointer, []).extend(
+                        f"{site.pointer}/{key}{pointer_text((str(name),))}" for name in sub
+                    )
+                elif isinstance(sub, list):
+                    below.setdefault(site.pointer, []).extend(f"{site.pointer}/{key}/{i}" for i in range(len(sub)))
+                elif isinstance(sub, dict):
+                    below.setdefault(site.pointer, []).append(f"{site.pointer}/{key}")
+        return {site.pointer: site for site in self.sites}, below
 
     @cached_property
     def fields(self) -> list[Field]:
@@ -308,25 +319,44 @@ class Subject:
                 own, inner = node.get("description"), shape.get("description")
                 text = own if isinstance(own, str) and own else inner if isinstance(inner, str) else ""
                 text_at = f"{at}/description" if text and text is own else f"{at}/schema/description" if text else at
-                yield Field(str(node["name"]), at, text, text_at, schema, f"{at}/schema", shape, True,
-                            str(node.get("in")), operation=operation.name)  # fmt: skip
+                yield Field(
+                    str(node["name"]),
+                    at,
+                    text,
+                    text_at,
+                    schema,
+                    f"{at}/schema",
+                    shape,
+                    True,
+                    str(node.get("in")),
+                    operation=operation.name,
+                )
 
     def _property_fields(self) -> Iterator[Field]:
         for site in self.sites:
             if not site.property or (shape := self.shape(site.node)) is None:
                 continue
-            own = site.node.get("description")
-            text, at = (own, f"{site.pointer}/description") if isinstance(own, str) and own else ("", site.pointer)
-            if not text:
-                for key in ("anyOf", "oneOf", "allOf"):
-                    for index, branch in enumerate(list_in(site.node, key)):
-                        told = branch.get("description") if isinstance(branch, dict) else None
-                        if isinstance(told, str) and not text:
-                            text, at = told, f"{site.pointer}/{key}/{index}/description"
-            if not text and isinstance(site.node.get("title"), str):
-                text, at = site.node["title"], f"{site.pointer}/title"
-            yield Field(site.property, site.pointer, text, at, site.node, site.pointer, shape,
-                        site.pointer in self.asked, holder=site.holder)  # fmt: skip
+            places: list[tuple[str, ...]] = [("description",)]
+            places += [
+                (key, str(index), "description")
+                for key in ("anyOf", "oneOf", "allOf")
+                for index in range(len(list_in(site.node, key)))
+            ]
+            places += [("title",)]
+            found = ((dig_text(site.node, place), place) for place in places)
+            text, place = next(((text, place) for text, place in found if text), ("", ()))
+            at = site.pointer + pointer_text(place)
+            yield Field(
+                site.property,
+                site.pointer,
+                text,
+                at,
+                site.node,
+                site.pointer,
+                shape,
+                site.pointer in self.asked,
+                holder=site.holder,
+            )
 
     # -- examples -------------------------------------------------------------------------------------
 
@@ -338,7 +368,7 @@ class Subject:
     def _examples(self) -> Iterator[Example]:
         seen: set[str] = set()
         for pointer, node, of, operation, status, media_type in self.media():
-            if not is_json(media_type) and of == "answer" or pointer in seen:
+            if (not is_json(media_type) and of == "answer") or pointer in seen:
                 continue
             seen.add(pointer)
             schema, at = node.get("schema"), f"{pointer}/schema"
@@ -416,7 +446,7 @@ class Subject:
                 found += self._job_view(part)
         if parts:
             return found
-        declared = read_declaration(None, self.document.origin)
+        declared = read_declaration(self.root.get("x-job"), f"{self.document.origin}: x-job")
         answers = Answers(self.document, self.vocabulary, declared)
         for _, operation in self.operations:
             if operation.method != "GET":
@@ -450,7 +480,7 @@ class Subject:
         return [JobView(part.operation, part.action, part.view, whole, job, fields)]
 
     def field_at(self, schema: str, tokens: Sequence[str]) -> str | None:
-        """The pointer of a field inside a schema, through references and branches; `*` is each item. None: not there."""
+        """The pointer of a field inside a schema, through references and branches; `*` is each item. None: none."""
         here = schema
         for token in tokens:
             found = next((p for part in self._parts(here) if (p := self._step(part, token))), None)
@@ -519,8 +549,11 @@ class Subject:
 
     def role(self, section: str, name: str) -> str:
         """The role of a name in a section of the vocabulary, or ''."""
-        ranked = [(rank, role) for role in self.vocabulary.ranks[section]
-                  if (rank := self.vocabulary.rank(section, role, name)) is not None]  # fmt: skip
+        ranked = [
+            (rank, role)
+            for role in self.vocabulary.ranks[section]
+            if (rank := self.vocabulary.rank(section, role, name)) is not None
+        ]
         return min(ranked)[1] if ranked else ""
 
 
@@ -534,6 +567,13 @@ def _dug(value: Any, tokens: Sequence[str], pointer: str) -> Iterator[tuple[str,
             yield from _dug(item, tokens[1:], f"{pointer}/{index}")
     elif isinstance(value, dict) and tokens[0] in value:
         yield from _dug(value[tokens[0]], tokens[1:], f"{pointer}{pointer_text((tokens[0],))}")
+
+
+def dig_text(node: Any, place: tuple[str, ...]) -> str:
+    """The text at a place inside a schema, or ''."""
+    for token in place:
+        node = node[int(token)] if isinstance(node, list) else node.get(token) if isinstance(node, dict) else None
+    return node if isinstance(node, str) else ""
 
 
 def plural_of(name: str) -> set[str]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlunsplit
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.history import NO_JSON, Exchange, History, Purpose
 from contract_tests.playing.calls import decoded
 from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
+from contract_tests.playing.target import parts_of
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, JobOperation
@@ -61,7 +62,7 @@ def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": [{"name": n, "value": masking.header(n, v)} for n, v in exchange.request_headers],
-        "queryString": [{"name": n, "value": v} for n, v in parse_qsl(urlsplit(url).query, keep_blank_values=True)],
+        "queryString": [{"name": n, "value": v} for n, v in parse_qsl(parts_of(url).query, keep_blank_values=True)],
         "headersSize": -1,
         "bodySize": len(exchange.request_body),
     }
@@ -109,7 +110,9 @@ def _key_names(contract: ContractUnderTest) -> list[str]:
 
 
 def _masked_url(masking: Masking, url: str) -> str:
-    parts = urlsplit(url)
+    parts = parts_of(url)
+    if not parts.query:
+        return masking.text(url)
     return masking.text(urlunsplit(parts._replace(query=masking.query(parts.query) if parts.query else "")))
 
 
@@ -252,7 +255,7 @@ def _purpose(
     if exchange.method == "HEAD":
         return Purpose.HEAD
     if action is Action.LIST:
-        names = [name for name, _ in parse_qsl(urlsplit(exchange.url).query)]
+        names = [name for name, _ in parse_qsl(parts_of(exchange.url).query)]
         is_further = any(contract.vocabulary.best("paging", role, names) for role in ("after", "page", "offset"))
         return Purpose.PAGE if is_further else Purpose.LIST
     if action in (Action.CREATE, Action.FOLLOW_UP):
@@ -285,7 +288,7 @@ def _job_named(part: JobOperation, exchange: Exchange, values: Mapping[str, str]
     if place.place == "path":
         return values.get(place.pointer[0])
     if place.place == "query":
-        return dict(parse_qsl(urlsplit(exchange.url).query)).get(place.pointer[0])
+        return dict(parse_qsl(parts_of(exchange.url).query)).get(place.pointer[0])
     kind = next((v for n, v in exchange.request_headers if n.lower() == "content-type"), "")
     value: Any = decoded(exchange.request_body, kind)
     for token in place.pointer:
@@ -312,7 +315,7 @@ class _Paths:
 
     def find(self, exchange: Exchange) -> tuple[Operation | None, dict[str, str]]:
         """The operation, and the values of its path parameters."""
-        path = urlsplit(exchange.url).path.rstrip("/") or "/"
+        path = parts_of(exchange.url).path.rstrip("/") or "/"
         methods = (exchange.method, "GET") if exchange.method == "HEAD" else (exchange.method,)
         for method in methods:
             for _, pattern, operation in self._known:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -156,9 +157,9 @@ def advice(answer: Exchange, poll_after: str) -> float | None:
     """Seconds after which an answer wants to be asked again; None if it does not say."""
     with suppress(ValueError, TypeError):
         if poll_after and (milliseconds := answer.header(poll_after)):
-            return float(milliseconds) / 1000
+            return _finite(float(milliseconds) / 1000)
         if after := answer.header("retry-after"):
-            return float(after)
+            return _finite(float(after))
     with suppress(ValueError, TypeError):
         after, date = answer.header("retry-after"), answer.header("date")
         if after and date:
@@ -166,9 +167,13 @@ def advice(answer: Exchange, poll_after: str) -> float | None:
     return None
 
 
+def _finite(seconds: float) -> float | None:
+    return seconds if isfinite(seconds) else None
+
+
 def seconds_of(instant: Any) -> float | None:
     """An RFC 3339 instant in seconds since the epoch; None for what is none."""
     try:
         return datetime.fromisoformat(instant).timestamp()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -11,6 +11,7 @@ from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, JobOperation, JobResource, Pointer, View, dig
 from mockserver.jobs.vocabulary import plain
 
+MOST_ID = 500  # characters; what is longer is no id
 # Where several states have the same word, as with a flag that says only whether a job is over.
 _LIKELIEST = (State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED, State.QUEUED)
 _BAD = (State.FAILED, State.CANCELLED, State.EXPIRED)
@@ -42,7 +43,8 @@ def sightings(contract: ContractUnderTest, exchange: Exchange) -> list[Sighting]
         return [Sighting(exchange, part, exchange.job or None, word, state, None, {}, {})]
     if part.view is None or exchange.json is NO_JSON:
         return []
-    return [_sighting(contract, exchange, resource, part, job) for job in _objects(exchange.json, part.view.pointer)]
+    jobs = (_sighting(contract, exchange, resource, part, job) for job in _objects(exchange.json, part.view.pointer))
+    return [job for job in jobs if job.fields]
 
 
 def is_success(contract: ContractUnderTest, exchange: Exchange) -> bool:
@@ -65,7 +67,7 @@ def part_of(contract: ContractUnderTest, operation: str) -> tuple[JobResource, J
 def told_id(contract: ContractUnderTest, exchange: Exchange) -> str:
     """The id of the job that an answer tells, as requests name it; '' if it tells none. A header can tell it too."""
     for sighting in sightings(contract, exchange):
-        if sighting.id is not None:
+        if isinstance(sighting.id, (str, int)) and len(str(sighting.id)) <= MOST_ID:
             return str(sighting.id)
     found = part_of(contract, exchange.operation)
     if found is None or not is_success(contract, exchange):

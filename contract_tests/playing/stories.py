@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin
 
 import orjson
 
@@ -20,7 +20,7 @@ from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
 from contract_tests.playing.pace import Moving, Pace, Waiting, find_simulator
 from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
-from contract_tests.playing.target import Call, Service, is_loopback
+from contract_tests.playing.target import Call, Service, is_loopback, parts_of
 from mockserver.errors import MockserverError
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.lifecycle import TERMINAL, State
@@ -30,6 +30,7 @@ from mockserver.openapi.schema import shape_of
 
 USUAL_INTERVAL = 10.0  # seconds between polls where the endpoint advises none
 LOOPBACK_INTERVAL = 0.5
+BETWEEN = 1.1  # virtual seconds between creates, so that their order shows in whole seconds
 MOST_SILENT = 3  # requests in a row without an answer, after which no more are sent
 MOST_REFUSED = 5  # polls in a row of one job that are no success, after which it is given up
 MOST_POLLS = 400  # of one job
@@ -206,6 +207,7 @@ class _Player:
                 raise _Unreachable(f"the endpoint cannot be reached: {first.problem}")
         if self.options.moves_clock:
             self.pace = find_simulator(self.service, self.options.key) or self.waiting
+            self.history.simulated = self.pace.is_simulator
 
     # -- sending ----------------------------------------------------------------------------------------
 
@@ -229,7 +231,7 @@ class _Player:
             exchange = replace(exchange, job=told_id(self.contract, exchange))
         self.history.exchanges.append(exchange)
         said = exchange.status or exchange.problem
-        self.progress(self.phase, f"{exchange.method} {urlsplit(exchange.url).path} {said} ({purpose})")
+        self.progress(self.phase, f"{exchange.method} {parts_of(exchange.url).path} {said} ({purpose})")
         if self.service.silent >= MOST_SILENT:
             raise _Unreachable(f"{MOST_SILENT} requests in a row got no answer: {exchange.problem}")
         return exchange
@@ -295,6 +297,8 @@ class _Player:
             if exchange is None:
                 break
             self.take_job(kind, part, exchange)
+            if isinstance(self.pace, Moving):
+                self.pace.let_pass(BETWEEN)
 
     def take_job(self, kind: _Kind, part: JobOperation, exchange: Exchange) -> None:
         """Remember a job that was created, and ask for it at once."""
@@ -333,7 +337,7 @@ class _Player:
         """Poll all jobs until they have ended, or for as long as patience lasts."""
         jobs = [job for kind in kinds for job in kind.jobs]
         while left := [job for job in jobs if not job.is_over]:
-            told = ", ".join(f"{job.last.word if job.last else '?'}" for job in left)
+            told = ", ".join(repr(job.last.word)[:40] if job.last else "?" for job in left)
             self.progress(self.phase, f"waiting for {len(left)} of {len(jobs)} jobs ({told})")
             self.pace.let_pass(min(job.wait or 0.0 for job in left))
             for job in left:
@@ -415,12 +419,12 @@ class _Player:
     def follow_links(self, job: _Job, seen: Sighting) -> None:
         """Fetch what a job's result links to."""
         links = [(role, url) for role in ("result", "thumbnail") for url in _urls(seen.fields.get(role))]
-        site = urlsplit(self.service.base_url)
+        site = parts_of(self.service.base_url)
         for role, url in list(dict.fromkeys(links))[:MOST_LINKS]:
-            whole = urljoin(f"{self.service.base_url}/", url)
+            whole = urljoin(f"{self.service.base_url}/", url) if parts_of(url).path or parts_of(url).netloc else url
             call = Call("GET", whole, operation=seen.part.operation.name, action=str(seen.part.action), job=job.id)
             exchange = self.send_call(call, Purpose.LINK, role, follow=True)
-            if exchange.status in (401, 403) and self.options.key and urlsplit(whole).netloc == site.netloc:
+            if exchange.status in (401, 403) and self.options.key and parts_of(whole).netloc == site.netloc:
                 signed = self.calls.call(seen.part.operation, self.asking(job=job.id), seen.part, job.resource)
                 call = replace(call, headers=signed.headers, secrets=signed.secrets)
                 exchange = self.send_call(call, Purpose.LINK, f"{role}, with the key", follow=True)
@@ -499,9 +503,7 @@ class _Player:
                 if after and not cursor and is_more is None:
                     is_more = False
                 if isinstance(cursor, str) and "://" in cursor:
-                    from urllib.parse import parse_qs
-
-                    known = {name: values[0] for name, values in parse_qs(urlsplit(cursor).query).items()}
+                    known = {name: values[0] for name, values in parse_qs(parts_of(cursor).query).items()}
                     name = vocabulary.best("paging", "after", list(known))
                     cursor = known[name] if name else None
                 return is_more, cursor
@@ -512,7 +514,7 @@ class _Player:
         if kind.jobs:
             return
         for seen in sightings(self.contract, listed)[: self.options.several]:
-            if seen.id is not None and self.parts(kind, Action.RETRIEVE):
+            if isinstance(seen.id, (str, int)) and self.parts(kind, Action.RETRIEVE):
                 job = _Job(str(seen.id), kind.resource, part, self.pace.now())
                 self.poll(job)
                 self.look_at_finished(kind, job)
@@ -533,7 +535,7 @@ class _Player:
     def follow_up(self, kind: _Kind) -> None:
         """Jobs that start from one that has succeeded."""
         done = next((j for j in kind.jobs if j.last and j.last.state is State.SUCCEEDED), None)
-        parts = self.parts(kind, Action.FOLLOW_UP)
+        parts = sorted(self.parts(kind, Action.FOLLOW_UP), key=lambda part: not part.links_source)
         if parts and done is None:
             self.skip(Purpose.FOLLOW_UP, _READ_ONLY if self.budget.is_read_only else "no job was seen to succeed")
         for part in parts if done else ():
@@ -588,6 +590,7 @@ class _Player:
     def probe_methods(self, kind: _Kind, job: str) -> None:
         """A method that a path does not have, on each path once. It is none that creates or deletes."""
         seen: set[str] = set()
+        buying = {part.operation.path for part in self.contract.parts if part.action in _BUYING}
         declared: dict[str, set[str]] = {}
         for operation in self.contract.document.operations:
             declared.setdefault(operation.path, set()).add(operation.method)
@@ -598,7 +601,11 @@ class _Player:
                 continue
             seen.add(path)
             id = self.unknown_id(kind.resource) if self.budget.is_read_only else job
-            self.send(part, Purpose.WRONG_METHOD, self.asking(job=id, method=method), method)
+            asking = self.asking(job=id, method=method)
+            if path in buying:  # who does not look at the method could take it for the one that creates
+                self.try_wrong(kind, part, Purpose.WRONG_METHOD, asking, method)
+            else:
+                self.send(part, Purpose.WRONG_METHOD, asking, method)
 
     def probe_queries(self, part: JobOperation) -> None:
         """Odd parameters of a list."""
@@ -821,8 +828,10 @@ def _planned_probes(calls: Calls, budget: Budget, options: Options, part: JobOpe
         yield _planned(budget, Purpose.BAD_KEY, operation, 2)
         if options.second_key and part.id_place:
             yield _planned(budget, Purpose.SECOND_KEY, operation, 1)
+    yield _planned(budget, Purpose.WRONG_METHOD, operation, 1)
     if part.id_place:
         yield _planned(budget, Purpose.UNKNOWN_ID, operation, 1)
+        yield _planned(budget, Purpose.AFTER_DELETE, operation, 1)
     if any(is_json(name) for name in operation.body):
         yield _planned(budget, Purpose.BROKEN_JSON, operation, 3)
     if operation.body:

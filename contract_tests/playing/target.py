@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import orjson
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Pairs = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
-_LOOPBACK = ("localhost", "127.", "::1", "testserver")
+_LOOPBACK = ("localhost", "::1", "testserver")
+MOST_KEPT = 128 << 20  # bytes of all answers; of what comes later only little is kept
+LITTLE = 64 << 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _USUAL = (("user-agent", "mockserver-check"), ("accept", "*/*"), ("accept-encoding", "identity"))
 _MEDIA = ("video/", "audio/", "image/", "application/octet")
@@ -73,19 +75,27 @@ class _Answer:
     passed: tuple[str, ...] = ()
 
 
+def parts_of(url: str) -> SplitResult:
+    """The parts of a URL, which a service may have made up; empty ones for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, parts.hostname
+        return parts
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
 def is_loopback(url: str) -> bool:
     """Whether a URL leads to this machine, where nothing costs money."""
-    with suppress(ValueError):
-        host = (urlsplit(url).hostname or "").lower()
-        return host in _LOOPBACK or host.startswith("127.")
-    return False
+    host = (parts_of(url).hostname or "").lower()
+    return host in _LOOPBACK or host.startswith("127.")
 
 
 def may_follow(base_url: str, url: str) -> bool:
     """Whether an address that a service names may be called: a service elsewhere must not send us to what is near."""
     if _origin(url) == _origin(base_url) or is_loopback(base_url):
         return True
-    host = (urlsplit(url).hostname or "").lower()
+    host = (parts_of(url).hostname or "").lower()
     with suppress(ValueError):
         return ip_address(host).is_global
     return not is_loopback(url) and "." in host
@@ -104,6 +114,7 @@ class Service:
         self.limits = limits or Limits()
         self.sent = 0
         self.silent = 0  # requests in a row that got no answer
+        self._kept = 0  # bytes of all answers so far
         self._transport = transport
         self._runner = asyncio.Runner()
         self._client: httpx2.AsyncClient | None = None
@@ -220,7 +231,7 @@ class Service:
                 return
             url = urljoin(url, where)
             answer.passed = (*answer.passed, url)
-            if urlsplit(url).scheme not in ("http", "https"):
+            if parts_of(url).scheme not in ("http", "https"):
                 answer.status, answer.problem = 0, f"a redirect to {url[:80]!r}"
                 return
             if _origin(url) != origin:
@@ -248,26 +259,30 @@ class Service:
 
     async def _read(self, response: "httpx2.Response", answer: _Answer) -> None:
         limits, pieces, kept = self.limits, [], 0
+        room = limits.kept if self._kept < MOST_KEPT else min(LITTLE, limits.kept)
         media_type = response.headers.get("content-type", "").lower()
         most = limits.media if media_type.startswith(_MEDIA) else limits.kept
         async for piece in response.aiter_bytes():
             answer.size += len(piece)
-            if kept < limits.kept:
-                pieces.append(piece[: limits.kept - kept])
+            if kept < room:
+                pieces.append(piece[: room - kept])
                 kept += len(pieces[-1])
             answer.is_cut = answer.size > kept
             if answer.size > most:
                 break
         answer.body = b"".join(pieces)
+        self._kept += kept
 
 
 def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return parts.scheme, parts.netloc.lower()
 
 
 def _told(error: Exception) -> str:
     """An exception as one line: which kind it is and what it says."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     said = " ".join(str(error).translate(_CONTROL).split())[:200]
     kind = type(error).__name__
     return f"{kind}: {said}" if said else kind

@@ -6,6 +6,7 @@ All but ASCII is escaped, and so is what means something in HTML: the text can s
 import json
 from collections.abc import Mapping
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ def write(report: Report) -> str:
                 "broken": level.broken,
                 "unjudged": level.unjudged,
                 "missing": level.missing,
+                "not_asked": level.not_asked,
             }
             for level in levels(report)
         ],
@@ -58,7 +60,7 @@ def write(report: Report) -> str:
             "states": report.coverage.states,
             "shown": report.coverage.shown,
         },
-        "timelines": report.timelines,
+        "timelines": [_timeline(timeline) for timeline in report.timelines],
     }
     whole = plain(data, _MOST)
     whole["outcomes"] = [_outcome(outcome) for outcome in report.outcomes]  # of which there may be any number
@@ -105,6 +107,19 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema())
 
 
+def _timeline(timeline: Mapping[str, Any]) -> dict[str, Any]:
+    """A timeline with the points that are some: an instant, a state (None: a word that is not known), a progress."""
+    points = [
+        (each[0], None if each[1] is None else str(each[1]), each[2])
+        for each in timeline.get("points", ())
+        if isinstance(each, (list, tuple))
+        and len(each) == 3
+        and isinstance(each[0], (int, float))
+        and isfinite(each[0])
+    ]
+    return {**timeline, "id": str(timeline.get("id", "")), "kind": str(timeline.get("kind", "")), "points": points}
+
+
 # -- outcomes ---------------------------------------------------------------------------------------
 
 
@@ -129,7 +144,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cause": finding.cause,
         "count": finding.count,
         "clause": clause
-        and {"file": clause.file, "pointer": clause.pointer, "line": clause.line, "quote": clause.quote},
+        and {"file": clause.file, "pointer": clause.pointer, "line": clause.line or None, "quote": clause.quote},
         "evidence": [
             {"number": each.number, "at": each.at, "request": each.request, "answer": each.answer}
             for each in finding.evidence

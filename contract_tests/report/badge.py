@@ -5,7 +5,7 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from contract_tests.finding import Report, Verdict
-from contract_tests.report.levels import highest, levels
+from contract_tests.report.levels import claims, highest
 from contract_tests.report.summary import summary
 
 LABEL: Final = "contract"
@@ -39,7 +39,7 @@ def shields(report: Report) -> str:
 
 def words(report: Report) -> tuple[str, str]:
     """What it says, and its colour. The words are ours: nothing of the endpoint's stands in a badge."""
-    counted, level = summary(report), highest(levels(report))
+    counted, level = summary(report), highest(claims(report))
     if counted.verdict is Verdict.UNJUDGED:
         return "not judged", "grey"
     if counted.verdict is Verdict.VIOLATES:

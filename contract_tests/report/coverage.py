@@ -8,6 +8,7 @@ from contract_tests.finding import Coverage
 from contract_tests.history import History
 from mockserver.jobs.lifecycle import State
 
+UNKNOWN = "unknown word"  # stands for a state that the contract has no word for
 UNDECLARED = "undeclared"  # the row's place for statuses that the contract does not declare
 
 
@@ -43,14 +44,24 @@ def cover(history: History) -> Coverage:
     shown: dict[str, Counter[str]] = {}
     for job in history.jobs:
         for sighting in job.sightings:
-            state = sighting.state.value if sighting.state else "unknown word"
+            state = sighting.state.value if sighting.state else UNKNOWN
             shown.setdefault(sighting.exchange.operation, Counter())[state] += 1
-    expressible = {state for resource in history.contract.resources for state in resource.words}
-    states = {state.value: 0 for state in State if state in expressible}
-    for counts in shown.values():
-        for state_word, count in counts.items():
-            states[state_word] = states.get(state_word, 0) + count
+    counted: Counter[str] = sum(shown.values(), Counter())
+    states = {state: counted[state] for state in (*_expressible(history, counted), *counted)}
     return Coverage(operations, states, {name: dict(counts) for name, counts in shown.items()})
+
+
+def _expressible(history: History, counted: Mapping[str, int]) -> list[str]:
+    """The states that the contract has words for. Of those that share a word one can be told."""
+    found: set[State] = set()
+    for resource in history.contract.resources:
+        by_word: dict[str, list[State]] = {}
+        for state in State:
+            if state in resource.words:
+                by_word.setdefault(repr(resource.words[state]), []).append(state)
+        for sharing in by_word.values():
+            found.update([state for state in sharing if counted.get(state.value)] or sharing[:1])
+    return [state.value for state in State if state in found]
 
 
 def rows(coverage: Coverage) -> list[Row]:
@@ -64,10 +75,10 @@ def told(coverage: Coverage) -> str:
     table = rows(coverage)
     called = sum(any(row.statuses.values()) for row in table)
     seen, declared = sum(row.seen for row in table), sum(row.declared for row in table)
-    states = sum(bool(count) for count in coverage.states.values())
+    states = [count for state, count in coverage.states.items() if state != UNKNOWN]
     return (
         f"{called} of {len(table)} operations were called; {seen} of {declared} declared statuses and "
-        f"{states} of {len(coverage.states)} states of a job were seen"
+        f"{sum(map(bool, states))} of {len(states)} states of a job were seen"
     )
 
 

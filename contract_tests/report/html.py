@@ -5,7 +5,7 @@ from typing import Final
 from contract_tests.finding import Report, Severity, Verdict
 from contract_tests.report import coverage as seen
 from contract_tests.report.baseline import accepted_in, key_of
-from contract_tests.report.levels import levels
+from contract_tests.report.levels import claims
 from contract_tests.report.page import page
 from contract_tests.report.summary import conditions, is_partly_judged, phases, sorted_outcomes, summary, word_of
 from contract_tests.report.timelines import HEIGHT, WIDTH, pictures
@@ -25,7 +25,7 @@ def write(report: Report) -> str:
         report=report,
         summary=counted,
         look=LOOKS[counted.verdict],
-        levels=[(level, LOOKS[level.verdict]) for level in levels(report)],
+        levels=[(level, LOOKS[level.verdict]) for level in claims(report)],
         severities=[(severity, f"s{severity.rank}") for severity in Severity],
         findings=[(each, f"s{each.severity.rank}", key_of(each) in accepted) for each in found[:MOST]],
         left=max(0, len(found) - MOST),

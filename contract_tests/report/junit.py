@@ -67,7 +67,8 @@ def _told(findings: list[Finding]) -> str:
         clause = finding.clause
         place = f"{clause.file}:{clause.line or '?'} {clause.pointer}" if clause else ""
         lines = [
-            f"[{finding.severity}] {line(finding.operation, 200)}: {line(finding.message)} (seen {finding.count} times)",
+            f"[{finding.severity}] {line(finding.operation, 200)}: {line(finding.message)}",
+            f"seen: {finding.count} times",
             *([f"contract: {line(place, 400)}"] if place else []),
             *(f"repeat: {line(command, 4_000)}" for command in finding.repeat),
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contract_tests.finding import Outcome, Report, Severity, Verdict
+from contract_tests.finding import NOT_ASKED, Outcome, Report, Severity, Verdict
 from contract_tests.laws import all_laws
 
 # From the first to the last; each asks for what those before it ask for, too.
@@ -21,7 +21,8 @@ LEVEL_OF_LETTERS: Mapping[str, str] = {"SCHEMA": "strict", "SCH": "strict", "REF
 class Level:
     """One level. `codes` are the laws behind it, those of the levels before it included.
 
-    `conform`, `broken`, `unjudged` (in part, too) and `missing` (not in the report) are its codes by what they came to.
+    `conform`, `broken`, `unjudged` (in part, too), `missing` (not in the report) and `not_asked` (the contract has
+    nothing that they could be judged by) are its codes by what they came to.
     """
 
     name: str
@@ -31,12 +32,13 @@ class Level:
     broken: tuple[str, ...]
     unjudged: tuple[str, ...]
     missing: tuple[str, ...]
+    not_asked: tuple[str, ...]
     lacks: str = ""  # what the report has nothing of at all, without which the level says nothing
 
     @property
     def is_claimed(self) -> bool:
-        """Whether each of its laws was judged, wholly, and conforms."""
-        return bool(self.codes) and len(self.conform) == len(self.codes) and not self.lacks
+        """Whether each of its laws that the contract asks for was judged, wholly, and conforms."""
+        return bool(self.conform) and not (self.broken or self.unjudged or self.missing or self.lacks)
 
     @property
     def verdict(self) -> Verdict:
@@ -49,7 +51,8 @@ class Level:
     def why(self) -> str:
         """Why it is claimed or not, in one line."""
         if self.is_claimed:
-            return f"all {len(self.codes)} laws behind it were judged and conform"
+            aside = f"; not asked for by the contract: {_few(self.not_asked)}" if self.not_asked else ""
+            return f"{len(self.conform)} of {len(self.codes)} laws behind it were judged and conform{aside}"
         reasons = [
             f"broken: {_few(self.broken)}" if self.broken else "",
             f"not judged, or in part only: {_few(self.unjudged)}" if self.unjudged else "",
@@ -68,8 +71,15 @@ def levels(report: Report, laws: Mapping[str, str] | None = None) -> list[Level]
     for name, meaning in LEVELS.items():
         own = sorted(code for code, level in known.items() if level == name)
         codes += own
-        found.append(_level(name, meaning, tuple(codes), outcomes, _lack(name, own)))
+        lacks = _lack(name, own)
+        found.append(_level(name, meaning, tuple(codes) if own else (), outcomes, lacks))
     return found
+
+
+def claims(report: Report, laws: Mapping[str, str] | None = None) -> list[Level]:
+    """The same, but none for a report that has no law of any level (a lint of the document, say)."""
+    found = levels(report, laws)
+    return found if any(set(level.codes) - set(level.missing) for level in found) else []
 
 
 def highest(found: list[Level]) -> Level | None:
@@ -85,18 +95,30 @@ def is_broken(outcome: Outcome) -> bool:
 
 
 def _level(name: str, meaning: str, codes: tuple[str, ...], outcomes: Mapping[str, Outcome], lacks: str) -> Level:
-    conform, broken, unjudged, missing = [], [], [], []
+    conform, broken, unjudged, missing, not_asked = [], [], [], [], []
     for code in codes:
         outcome = outcomes.get(code)
         if outcome is None:
             missing.append(code)
         elif is_broken(outcome):
             broken.append(code)
+        elif outcome.reasons and all(reason.startswith(NOT_ASKED) for reason in outcome.reasons):
+            not_asked.append(code)
         elif outcome.verdict is Verdict.UNJUDGED or outcome.reasons:
             unjudged.append(code)
         else:
             conform.append(code)
-    return Level(name, meaning, codes, tuple(conform), tuple(broken), tuple(unjudged), tuple(missing), lacks)
+    return Level(
+        name,
+        meaning,
+        codes,
+        tuple(conform),
+        tuple(broken),
+        tuple(unjudged),
+        tuple(missing),
+        tuple(not_asked),
+        lacks,
+    )
 
 
 def _lack(name: str, own: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The report as Markdown for a CI job's summary: the worst first, under a megabyte, nothing of an endpoint's live in it."""
+"""The report as Markdown for a CI job's summary: the worst first, under a megabyte, nothing live in it."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Final
 from contract_tests.finding import Finding, Report, Verdict
 from contract_tests.report import coverage as seen
 from contract_tests.report.baseline import accepted_in, key_of
-from contract_tests.report.levels import levels
+from contract_tests.report.levels import Level, claims
 from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions, summary, word_of
 
@@ -16,9 +16,9 @@ MOST: Final = 900_000  # bytes; GitHub refuses a summary of more than 1,048,576
 _MOST_ROWS = 1_000  # findings that are listed
 _MOST_DETAILS = 50  # findings whose evidence is told
 _MARKS = {Verdict.CONFORMS: "✅", Verdict.VIOLATES: "❌", Verdict.UNJUDGED: "❔"}
-# Whatever opens a code span, emphasis, a link, a picture, a table cell, a tag, a mention, an issue, an address or maths.
+# Whatever opens a code span, emphasis, a link, a picture, a table cell, a tag, a mention, an issue, an address, maths.
 # Written as entities, which make no structure.
-_LIVE = re.compile(r"[&<>|`*_~\[\]\\@#:$\"']|(?<=[Ww]{3})\.")
+_LIVE = re.compile(r"[&<>|`*_~\[\]\\@#$]|:(?=//|\w+:)|(?<=[Ww]{3})\.")
 
 
 def write(report: Report) -> str:
@@ -51,11 +51,12 @@ def _head(report: Report) -> Iterator[str]:
         unseen = f"{len(baseline.get('unseen') or [])} not looked for again"
         yield f"Against the baseline {words(baseline.get('file', ''))}: {baseline.get('new', 0)} new, "
         yield f"{', '.join(counts)}, {unseen}.\n\n"
-    yield from _table(("level", "claim", "why"), _levels(report))
+    if claimed := claims(report):
+        yield from _table(("level", "claim", "why"), _levels(claimed))
 
 
-def _levels(report: Report) -> Iterator[tuple[str, ...]]:
-    for level in levels(report):
+def _levels(found: list[Level]) -> Iterator[tuple[str, ...]]:
+    for level in found:
         yield level.name, f"{_MARKS[level.verdict]} {'yes' if level.is_claimed else 'no'}", words(level.why)
 
 
@@ -91,7 +92,7 @@ def _details(finding: Finding) -> str:
     parts = [finding.message, *finding.repeat]
     for each in finding.evidence[:2]:
         parts += [f"exchange {each.number} {each.at}", each.request, each.answer]
-    text = escape("\n\n".join(shown(part) for part in parts))
+    text = escape("\n\n".join(shown(part) for part in parts), quote=False)
     return (
         f"<details><summary>{words(finding.code, 40)} {words(finding.operation, 200)}</summary>\n\n"
         f"<pre>{text}</pre>\n\n</details>\n\n"

@@ -25,6 +25,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         finalize=_finalized,
     )
     environment.filters |= {"line": line, "shown": shown, "slug": slug}

@@ -1,4 +1,4 @@
-"""Text that came from elsewhere, as a report shows it: what steers a terminal, a page or the reading order is written out."""
+"""Text that came from elsewhere, as a report shows it: what steers a terminal or the reading order is written out."""
 
 import re
 import unicodedata
@@ -8,7 +8,6 @@ from typing import Any
 
 MOST = 2_000  # characters of one text that are shown
 MOST_LEVELS = 12  # of nested data
-MOST_ITEMS = 1_000  # of one mapping or sequence
 _MOST_MARKS = 4  # combining marks on one letter; more of them paint over other lines
 
 _ODD = re.compile(r"[^\t\n\x20-\x7e]")
@@ -61,14 +60,15 @@ def plain(value: Any, most: int = MOST, level: int = 0) -> Any:
     if level >= MOST_LEVELS:
         return encodable(str(type(value).__name__), most)
     if isinstance(value, Mapping):
-        items = list(value.items())[:MOST_ITEMS]
-        return {encodable(str(key), most): plain(inner, most, level + 1) for key, inner in items}
+        return {encodable(str(key), most): plain(inner, most, level + 1) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [plain(inner, most, level + 1) for inner in value[:MOST_ITEMS]]
+        return [plain(inner, most, level + 1) for inner in value]
     return encodable(str(value), most)
 
 
 def encodable(text: str, most: int) -> str:
-    """A text that UTF-8 can hold, cut after so many characters; nothing else is changed."""
-    text = str(text) if len(text) <= most else f"{text[:most]}… ({len(text):,} characters in all)"
-    return text if text.isascii() else re.sub("[\ud800-\udfff]", lambda found: escaped(found[0]), text)
+    """A text that UTF-8 can hold, of at most so many characters; done twice, it comes to the same."""
+    text = str(text)  # of an enum
+    text = text if text.isascii() else re.sub("[\ud800-\udfff]", lambda found: escaped(found[0]), text)
+    remark = f"… ({len(text):,} characters in all)"
+    return text if len(text) <= most else text[: max(0, most - len(remark))] + remark

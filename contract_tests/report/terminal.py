@@ -1,9 +1,11 @@
 """The report for a terminal, with rich; every colour stands beside a word that says the same."""
 
 import os
+import re
 from io import StringIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +13,7 @@ from rich.text import Text
 from contract_tests.finding import Finding, Outcome, Report, Severity, Verdict
 from contract_tests.report import coverage as seen
 from contract_tests.report.baseline import accepted_in, key_of
-from contract_tests.report.levels import is_broken, levels
+from contract_tests.report.levels import claims, is_broken
 from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions, is_partly_judged, phases, summary
 
@@ -23,8 +25,11 @@ _STYLES = {
     Severity.NOTE: "cyan",
 }
 _VERDICTS = {Verdict.CONFORMS: "green", Verdict.VIOLATES: "bold red", Verdict.UNJUDGED: "yellow"}
+_COLONS = re.compile(r"^((?:\x1b\[[\d;]*m|\s)*)::")
+_HASHES = re.compile(r"##(?=\w*\[)")
 _MOST = 200  # findings that are told
 _MOST_LINES = 12  # of a request or an answer
+_MOST_WIDTH = 400  # characters of such a line
 _MOST_REASONS = 100  # laws that were not judged
 
 
@@ -44,7 +49,12 @@ def write(report: Report, *, colours: bool = False, width: int = 100) -> str:
     )
     with console.capture() as captured:
         _tell(report, console)
-    return "\n".join(row.rstrip() for row in captured.get().splitlines()) + "\n"
+    return "\n".join(_harmless(row.rstrip()) for row in captured.get().splitlines()) + "\n"
+
+
+def _harmless(row: str) -> str:
+    """A row that no CI service takes for a command: `::error`, `##vso[…]`, `##teamcity[…]`."""
+    return _HASHES.sub("# #", _COLONS.sub(r"\1·::", row))
 
 
 def _tell(report: Report, console: Console) -> None:
@@ -62,7 +72,7 @@ def _tell(report: Report, console: Console) -> None:
     if spent := phases(report):
         told = "; ".join(f"{line(name, 40)}: {line(cost, 80)}" for name, cost in spent)
         console.print(Text.assemble(("phases: ", "dim"), told))
-    for level in levels(report):
+    for level in claims(report):
         word = "can be claimed" if level.is_claimed else "not claimed"
         console.print(Text.assemble(f"level {level.name}: ", (word, _VERDICTS[level.verdict]), f" ({level.why})"))
     counted = summary(report)
@@ -80,18 +90,18 @@ def _tell_finding(finding: Finding, is_known: bool, console: Console) -> None:
     console.print(head)
     times = f" (seen {finding.count:,} times)" if finding.count != 1 else ""
     operation = f"{line(finding.operation, 200)}: " if finding.operation else ""
-    console.print(Text(f"  {operation}{line(finding.message)}{times}"))
+    console.print(_indented(Text(f"{operation}{line(finding.message)}{times}"), 2))
     if clause := finding.clause:
         where = f":{clause.line}" if clause.line else ""
         console.print(Text.assemble(("  contract: ", "dim"), line(f"{clause.file}{where} {clause.pointer}", 500)))
         if clause.quote:
-            console.print(Text.assemble(("    ", ""), (line(clause.quote, 300), "italic")))
+            console.print(_indented(Text(line(clause.quote, 300), style="italic"), 4))
     for evidence in finding.evidence[:1]:
         at = f" at {line(evidence.at, 40)}" if evidence.at else ""
         console.print(Text(f"  exchange {evidence.number}{at}:", style="dim"))
         for mark, text in (("> ", evidence.request), ("< ", evidence.answer)):
             for row in _rows(text):
-                console.print(Text(f"    {mark}{row}", style="dim"))
+                console.print(_indented(Text(f"{mark}{row}", style="dim"), 4))
     if len(finding.evidence) > 1:
         console.print(Text(f"  and {len(finding.evidence) - 1} more exchanges", style="dim"))
     for command in finding.repeat:  # in one piece, so that it can be copied
@@ -99,8 +109,13 @@ def _tell_finding(finding: Finding, is_known: bool, console: Console) -> None:
     console.print()
 
 
+def _indented(text: Text, depth: int) -> Padding:
+    """A text of which each row is indented, however many it takes."""
+    return Padding(text, (0, 0, 0, depth))
+
+
 def _rows(text: str) -> list[str]:
-    rows = shown(text).splitlines()
+    rows = [line(row, _MOST_WIDTH) for row in shown(text, 8_000).split("\n")]
     return rows[:_MOST_LINES] + ([f"… {len(rows) - _MOST_LINES} more lines"] if len(rows) > _MOST_LINES else [])
 
 
@@ -115,7 +130,8 @@ def _tell_unjudged(report: Report, console: Console) -> None:
     for outcome in found[:_MOST_REASONS]:
         part = "in part: " if outcome.verdict is not Verdict.UNJUDGED else ""
         reasons = line("; ".join(outcome.reasons) or "the reason is not known", 400)
-        console.print(Text(f"  {line(outcome.code, 40)} {line(outcome.title, 120)}: {part}{reasons}"))
+        told = Text(f"{line(outcome.code, 40)} {line(outcome.title, 120)}: {part}{reasons}")
+        console.print(_indented(told, 2))
     if len(found) > _MOST_REASONS:
         console.print(Text(f"  … and {len(found) - _MOST_REASONS} more"))
     console.print()

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, Final
 
 from contract_tests.finding import Report
+from contract_tests.history import History
 from contract_tests.report.shown import line
 from mockserver.jobs.lifecycle import State
 
@@ -31,7 +32,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One job. `progress` are the points of a line, `dots` those where it was looked at, both in the picture's units."""
+    """One job. `progress` are the points of a line, `dots` where it was looked at, in the picture's units."""
 
     id: str
     kind: str
@@ -45,6 +46,25 @@ class Picture:
     def words(self) -> str:
         """The picture in words, for who cannot see it."""
         return ", ".join(f"{band.state} from {band.start} to {band.end}" for band in self.bands)
+
+
+def watched(history: History) -> tuple[dict[str, Any], ...]:
+    """The jobs of a history as a report keeps them; a status word that is not known is no state (None)."""
+    return tuple(
+        {
+            "id": line(job.id, 200),
+            "kind": job.resource.name,
+            "points": tuple(
+                (
+                    round(sighting.at - job.created_by.started, 3),
+                    sighting.state.value if sighting.state else None,
+                    sighting.progress if _is_number(sighting.progress) else None,
+                )
+                for sighting in job.sightings
+            ),
+        }
+        for job in history.jobs
+    )
 
 
 def pictures(report: Report) -> tuple[list[Picture], int]:

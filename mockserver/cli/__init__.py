@@ -5,6 +5,7 @@ import click
 from mockserver import __version__
 from mockserver.cli.asking import drifts, scenarios, verdict, webhook
 from mockserver.cli.inspecting import inspect
+from mockserver.cli.judging import check, compare, explain, lint, matrix
 from mockserver.cli.serving import serve
 from mockserver.cli.terminal import HELP
 
@@ -15,5 +16,5 @@ def main() -> None:
     """Fake asynchronous generation APIs, simulated from their OpenAPI documents."""
 
 
-for command in (serve, inspect, scenarios, drifts, verdict, webhook):
+for command in (serve, inspect, scenarios, drifts, verdict, webhook, check, lint, compare, explain, matrix):
     main.add_command(command)

@@ -27,6 +27,7 @@ from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Held, Sandbox, Sand
 
 STARTS = (Action.CREATE, Action.FOLLOW_UP)
 MARK = b"scenario:"  # in a prompt or a model: `scenario:moderated-at-create`
+LONGEST = 1e9  # seconds of the machine that a client is told to wait, however slow the clock
 MAX_TOKEN = 255  # characters of an Idempotency-Key
 MAX_TEXTS = 10_000  # values of a request that are looked at for names of scenarios
 _MAGIC = re.compile(r"(?<![\w-])scenario:([a-z0-9][a-z0-9-]{0,63})")
@@ -420,7 +421,7 @@ def refusal_of(choice: Choice, step: Step, sandbox: Sandbox, wait: float | None 
 
 def _real(wait: float, sandbox: Sandbox) -> float:
     """Virtual seconds in those of the machine, in which clients wait; none where time moves on request alone."""
-    return wait / sandbox.clock.rate if sandbox.clock.rate else 0.0
+    return min(wait / sandbox.clock.rate, LONGEST) if sandbox.clock.rate else 0.0
 
 
 def _limit_headers(limit: int, remaining: int, wait: float) -> RawHeaders:

@@ -472,6 +472,7 @@ class KeepsRecords(Protocol):
     def take_in(self, owner: str, data: list[Any], where: str) -> None: ...
 
 
+MOST_POLL_MS = 1_000_000_000  # however slow the clock
 FROZEN_POLL_MS = 100  # time moves on request alone, so there is nothing to wait for but that
 
 
@@ -479,4 +480,4 @@ def _poll_after(clock: Clock) -> int:
     """A second of virtual time between polls, in real milliseconds."""
     if clock.mode is ClockMode.SKIPPING:
         return 1
-    return max(round(1000 / clock.rate), 5) if clock.rate else FROZEN_POLL_MS
+    return max(round(min(1000 / clock.rate, MOST_POLL_MS)), 5) if clock.rate else FROZEN_POLL_MS

@@ -1,0 +1,288 @@
+"""`mockserver check`, `lint`, `compare`, `explain` and `matrix`: what the package of checks says, at the command line."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mockserver.cli.terminal import say, with_clear_errors
+from mockserver.errors import DocumentError, MockserverError
+
+if TYPE_CHECKING:
+    from contract_tests.finding import Report
+
+WRITERS = {
+    "report.json": "as_json",
+    "report.html": "html",
+    "junit.xml": "junit",
+    "report.sarif": "sarif",
+    "summary.md": "markdown",
+    "badge.svg": "badge",
+}
+
+
+class KeyMissing(MockserverError):
+    """An environment variable that is to hold a key is not set."""
+
+
+@click.command()
+@click.argument("url", default="")
+@click.option("--spec", metavar="SPEC", required=True, help="The contract: a bundled provider, a folder or a file.")
+@click.option("--key-env", metavar="VAR", help="The environment variable that holds the API key.")
+@click.option(
+    "--second-key-env", metavar="VAR", help="That of another user's key, who must see nothing of the first's."
+)
+@click.option("--max-jobs", type=click.IntRange(0), metavar="N", help="Create at most so many jobs; 0 creates none.")
+@click.option("--max-spend", type=click.FloatRange(0), metavar="AMOUNT", help="Spend at most so much; needs --price.")
+@click.option("--price", "prices", multiple=True, metavar="NAME=AMOUNT",
+              help="What a job costs, by operation or model; * stands for all others (repeatable).")  # fmt: skip
+@click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most so many requests.")
+@click.option("--plan", "plan_only", is_flag=True, help="Print what may cost money, and send nothing.")
+@click.option("--patience", default=900.0, show_default=True, metavar="SECONDS", help="How long jobs are waited for.")
+@click.option("--interval", type=float, metavar="SECONDS", help="Between polls [what the endpoint advises, or 10].")
+@click.option("--only", multiple=True, metavar="CODE", help="Judge by these laws alone (repeatable).")
+@click.option("--no-schema", is_flag=True, help="Leave out schemathesis, which creates hundreds of jobs.")
+@click.option("--report", "folder", metavar="DIR", help="Write reports: JSON, HTML, JUnit, SARIF, Markdown, a badge.")
+@click.option("--har", metavar="FILE", help="Keep all that is sent and received, with secrets masked.")
+@click.option("--from-har", metavar="FILE", help="Judge what was kept, without a network.")
+@click.option("--baseline", metavar="FILE", help="Accept the findings that stand there; tell new and fixed ones.")
+@click.option("--write-baseline", metavar="FILE", help="Write the findings as a baseline.")
+@with_clear_errors
+def check(
+    url: str,
+    spec: str,
+    key_env: str | None,
+    second_key_env: str | None,
+    max_jobs: int | None,
+    max_spend: float | None,
+    prices: tuple[str, ...],
+    max_requests: int | None,
+    plan_only: bool,
+    patience: float,
+    interval: float | None,
+    only: tuple[str, ...],
+    no_schema: bool,
+    folder: str | None,
+    har: str | None,
+    from_har: str | None,
+    baseline: str | None,
+    write_baseline: str | None,
+) -> None:
+    """Judge the endpoint at URL by its contract. Nothing is created beyond this machine unless --max-jobs says so.
+
+    Exits with 0 if it conforms, 1 if it does not, 2 if it could not be checked.
+    """
+    from contract_tests import checking
+
+    if bool(url) == bool(from_har):
+        raise click.UsageError("give either a URL or --from-har FILE.")
+    _refuse_unknown(only)
+    wishes = checking.Wishes(
+        url=url.rstrip("/"),
+        spec=spec,
+        key=_key(key_env),
+        second_key=_key(second_key_env),
+        max_jobs=max_jobs,
+        max_spend=max_spend,
+        prices=_prices(prices),
+        max_requests=max_requests,
+        patience=patience,
+        interval=interval,
+        only=only,
+        schema=not no_schema,
+    )
+    if plan_only:
+        _print_plan(checking.plan_of(wishes))
+        return
+    if from_har:
+        report, history = checking.check_har(_json_file(from_har), spec, only)
+    else:
+        report, history = checking.check(wishes, _progress)
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", nl=False, err=True)
+    if har:
+        _write(Path(har), checking.recorded(history, wishes).decode())
+    accepted = 0
+    if baseline:
+        report, accepted = _with_baseline(report, baseline)
+    if write_baseline:
+        from contract_tests.report.baseline import write as baseline_of
+
+        _write(Path(write_baseline), baseline_of(report))
+    if folder:
+        _write_reports(report, Path(folder))
+    _print(report)
+    judged = any(exchange.status for exchange in history.exchanges)
+    sys.exit(2 if not judged else accepted if baseline else report.exit_code)
+
+
+@click.command()
+@click.argument("spec")
+@click.option("--raw", is_flag=True, help="As it is published, without the overlay beside it.")
+@click.option("--only", multiple=True, metavar="CODE", help="Look for these alone (repeatable).")
+@click.option("--report", "folder", metavar="DIR", help="Write reports: JSON, HTML, JUnit, SARIF, Markdown, a badge.")
+@with_clear_errors
+def lint(spec: str, raw: bool, only: tuple[str, ...], folder: str | None) -> None:
+    """Look for what a document says against itself; no request is sent. See docs/lint.md."""
+    from contract_tests.checking import report_of_lint
+
+    _refuse_unknown(only)
+    report = report_of_lint(spec, raw, only)
+    if folder:
+        _write_reports(report, Path(folder))
+    _print(report)
+    sys.exit(report.exit_code)
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@with_clear_errors
+def compare(a: str, b: str, as_json: bool) -> None:
+    """Every place where a client that was written for contract B breaks on contract A, the worst first."""
+    from contract_tests.comparing import compare as differences
+
+    found = differences(a, b)
+    if as_json:
+        rows = [
+            {"code": d.code, "effect": d.effect.value, "title": d.title, "message": d.message, "operation": d.operation}
+            for d in found
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        for each in found:
+            say(f"{each.code} {each.effect.value}: {each.operation or 'everywhere'}: {each.message}")
+        say(f"{len(found)} places where a client of {b} breaks on {a}" if found else f"{a} serves clients of {b}")
+    sys.exit(int(bool(found)))
+
+
+@click.command()
+@click.argument("code")
+@with_clear_errors
+def explain(code: str) -> None:
+    """What a code means: the law, why it matters to a client, which report inspired it, how to mend it."""
+    entry = _catalogue().get(code.upper())
+    if entry is None:
+        raise DocumentError(f"{code}: no such code. docs/laws.md and docs/lint.md list them.")
+    say(f"{code.upper()}  {entry.get('title', '')}".rstrip())
+    for name in ("law", "why", "report", "fix"):
+        if entry.get(name):
+            say(f"  {name:<7} {entry[name]}")
+
+
+@click.command()
+@click.argument("reports", nargs=-1, required=True, metavar="REPORT.json…")
+@click.option("-o", "--output", default="matrix.html", show_default=True, metavar="FILE", help="Where to write it.")
+@with_clear_errors
+def matrix(reports: tuple[str, ...], output: str) -> None:
+    """Lay several reports side by side in one HTML table."""
+    from contract_tests.report.as_json import from_json
+    from contract_tests.report.matrix import write
+
+    read = [(Path(name).stem if Path(name).stem != "report" else Path(name).parent.name or name,
+             from_json(_text(name), name)) for name in reports]  # fmt: skip
+    _write(Path(output), write(read))
+    say(f"wrote {output}")
+
+
+# -- parts ------------------------------------------------------------------------------------------
+
+
+def _key(name: str | None) -> str:
+    if not name:
+        return ""
+    value = os.environ.get(name, "")
+    if not value:
+        raise KeyMissing(f"the environment variable {name} is not set, or empty; it is to hold the API key.")
+    return value
+
+
+def _prices(given: tuple[str, ...]) -> Mapping[str, float]:
+    prices = {}
+    for each in given:
+        name, found, amount = each.rpartition("=")
+        try:
+            if not found or not name or float(amount) < 0:
+                raise ValueError
+            prices[name] = float(amount)
+        except ValueError:
+            raise click.BadParameter(f"found {each!r}, expected NAME=AMOUNT.", param_hint="--price") from None
+    return prices
+
+
+def _catalogue() -> Mapping[str, Any]:
+    from contract_tests.explaining import catalogue
+
+    return catalogue()
+
+
+def _refuse_unknown(codes: tuple[str, ...]) -> None:
+    if unknown := sorted(set(codes) - set(_catalogue())) if codes else []:
+        raise click.BadParameter(f"{', '.join(unknown)}: no such code.", param_hint="--only")
+
+
+def _print_plan(plan: Any) -> None:
+    for each in plan.requests:
+        cost = (
+            "" if not each.may_cost else f"  may cost {each.price:g} each" if each.price is not None else "  may cost"
+        )
+        say(f"{each.times:>4} × {each.operation}  ({each.purpose}){cost}")
+    total = "of unknown price" if plan.spend is None else f"{plan.spend:g}"
+    say(f"at the worst {plan.jobs} jobs are created: {total}")
+
+
+def _progress(phase: str, message: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{phase}: {message[:100]}", nl=False, err=True)
+
+
+def _print(report: "Report") -> None:
+    from contract_tests.report.terminal import write
+
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(write(report, colours=colours).rstrip("\n"))
+
+
+def _write_reports(report: "Report", folder: Path) -> None:
+    from importlib import import_module
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, writer in WRITERS.items():
+        _write(folder / name, import_module(f"contract_tests.report.{writer}").write(report))
+    say(f"wrote {', '.join(WRITERS)} to {folder}")
+
+
+def _with_baseline(report: "Report", file: str) -> tuple["Report", int]:
+    from contract_tests.report import baseline
+
+    changes = baseline.compare(report, baseline.read(_text(file), file))
+    for line in baseline.lines_of(changes):
+        say(line)
+    told = baseline.told_in(report, changes, file)
+    return told, changes.exit_code
+
+
+def _text(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DocumentError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}.") from None
+
+
+def _json_file(name: str) -> Any:
+    try:
+        return json.loads(_text(name))
+    except ValueError as error:
+        raise DocumentError(f"{name}: no JSON: {error}.") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(f"{path}: cannot be written: {error.strerror}.") from None
