@@ -100,7 +100,7 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
         "url": wishes.url,
         "mode": "read-only" if history.read_only else "full",
         "jobs_created": budget.created,
-        "spent": budget.spent,
+        "spent": budget.spent if budget.prices else None,
         "max_jobs": budget.max_jobs,
     }
     return _report(history, outcomes, wishes.spec, about, phases), history
@@ -182,6 +182,7 @@ def _fuzzed(contract: ContractUnderTest, wishes: Wishes) -> tuple[list[Outcome],
             "schemathesis is not installed: `pip install 'mockserver[contract]'`, or leave it out with --no-schema."
         ) from None
     result = run(build_schema(contract, wishes.url, wishes.key, wishes.examples))
+    masked = Masking((), [key for key in (wishes.key, wishes.second_key) if key])
     findings: dict[str, list[Finding]] = {check: [] for check in SCHEMA_CODES}
     for seen in result.findings.values():
         findings.setdefault(seen.check, []).append(
@@ -189,11 +190,11 @@ def _fuzzed(contract: ContractUnderTest, wishes: Wishes) -> tuple[list[Outcome],
                 code=SCHEMA_CODES.get(seen.check, _OTHER),
                 title=seen.title,
                 severity=_SERIOUS.get(seen.check, Severity.VIOLATION),
-                message=f"{seen.message}\n{seen.answer}"[:2000],
+                message=masked.text(f"{seen.message}\n{seen.answer}")[:2000],
                 operation=seen.operation,
-                repeat=(seen.request,),
+                repeat=(masked.text(seen.request),),
                 count=seen.count,
-                cause=seen.check,
+                cause=f"{seen.check}: {seen.title}",
             )
         )
     outcomes = [

@@ -128,10 +128,11 @@ def _spots(next_event: Any) -> _Spot:
             assert inner is not None
             name, line = key if is_map and key else (str(len(inner)), mark.line)
             if kind is alias:
-                spot = anchors.get(event.anchor, _Spot(line, line + 1))
+                there = anchors.get(event.anchor)
+                spot = _Spot(line, line + 1, there.inner if there else None)
                 if name == "<<":
-                    for below, there in (spot.inner or {}).items():
-                        inner.setdefault(below, there)
+                    for below, one in (spot.inner or {}).items():
+                        inner.setdefault(below, one)
                     key = None
                     continue
             else:

@@ -396,6 +396,29 @@ def test_links_that_are_no_links_are_told_and_never_raise(contracts: dict[str, C
         to_har(history)
 
 
+def test_one_request_too_many_is_sent_again_when_it_is_time(contracts: dict[str, ContractUnderTest]) -> None:
+    waiting = iter([2, 0, 1, 0, 0, 3, 0] + [0] * 1000)
+    left = [0]
+
+    def respond(request: bytes) -> Answer:
+        if b"/__mockserver/" in request:
+            return answer(b"{}", "404 Not Found")
+        if left[0]:
+            left[0] -= 1
+            return answer(b"{}", "429 Too Many Requests", "content-type: application/json", "retry-after: 0")
+        left[0] = next(waiting)
+        job = {"id": "v1", "status": "completed", "progress": 100}
+        return answer(json.dumps(job).encode())
+
+    with listening(respond) as url, Service(url) as service:
+        history = play(contracts["openai"], service, Budget(max_jobs=1, max_requests=30), Options(key=KEY))
+    refused = [e for e in history.exchanges if e.status == 429]
+    assert len(refused) == 6
+    later = {e.number: e for e in history.exchanges}
+    assert all(later[e.number + 1].purpose == e.purpose for e in refused)
+    assert [story.id for story in history.jobs] == ["v1"]
+
+
 def test_an_interrupted_run_tells_what_is_known(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     told: list[str] = []
 

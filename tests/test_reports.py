@@ -519,6 +519,7 @@ def test_coverage_is_what_was_really_seen() -> None:
     story.sightings = [
         Sighting(seen[0], part, "1", "queued", State.QUEUED, 0, {}, {}),
         Sighting(seen[1], part, "1", "odd", None, 0, {}, {}),
+        Sighting(seen[1], part, "1", None, None, None, {}, {}),  # an answer that tells no status
     ]
     coverage = cover(History(contract, seen, [story]))
     assert coverage.operations[name]["200"] == 2

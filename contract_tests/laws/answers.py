@@ -28,7 +28,8 @@ def judged_by(history: History, refusals: bool, *kinds: str) -> Iterator[Deviati
 
 
 def _told(exchange: Exchange, fault: Fault) -> Deviation:
-    return Deviation(fault.message, exchange.operation, (exchange.number,), fault.pointer, fault.cause)
+    at, numbers = fault.pointer, (exchange.number,)
+    return Deviation(fault.message, exchange.operation, numbers, at, fault.cause, fault.severity)
 
 
 @law("ANS001", "The status of an answer is declared", Severity.VIOLATION, level="readable")

@@ -36,7 +36,9 @@ from contract_tests.media import Medium, read_medium
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
 from mockserver.jobs.vocabulary import Vocabulary
+from mockserver.openapi.schema import Shape, shape_of
 
+LEVELS = 3  # of a result's schema that are looked through for links
 NO_RESULT = "no result was fetched"
 LENGTH_TOLERANCE = 0.1  # of what was asked for; encoders end on a whole frame, services on a whole second
 _SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
@@ -55,6 +57,8 @@ def result_is_held(history: History) -> Iterator[Deviation | Unjudged]:
         texts = list(_texts(value))
         if _holds_links(history, sighting):
             texts = [*_links(history.contract.vocabulary, value), *(t for t in texts if "://" in t or t[:5] == "data:")]
+        else:
+            texts = texts or ["data"] * isinstance(value, (list, dict))  # what is no link may be empty
         is_data = value not in (ABSENT, None, "", [], {}) and not isinstance(value, (list, dict))
         if texts or is_data:
             return None
@@ -109,14 +113,12 @@ def link_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
 
     def check(link: Exchange) -> Deviation | None:
         told = " without the key" if link.url in with_key else ""
-        if link.status == 0:
-            return shows(history, link, f"the link to the result gave no answer: {link.problem}", "no answer")
         if link.status >= 400:
             return shows(history, link, f"the link to the result was answered {link.status}{told}", str(link.status))
         return None
 
-    plain = [e for e in history.of(Purpose.LINK) if e.status != 429 and _asks_for_all(e)]
-    return each(plain, check, "no link to a result was followed")
+    plain = [e for e in history.of(Purpose.LINK) if e.status not in (0, 429) and _asks_for_all(e)]
+    return each(plain, check, "no link to a result could be followed from here")
 
 
 @law("RES005", "A result has the media type that is declared", Severity.VIOLATION, needs=(Purpose.FETCH,))
@@ -189,7 +191,8 @@ def size_is_right(history: History) -> Iterator[Deviation | Unjudged]:
 def early_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(fetch: Exchange) -> Deviation | None:
         if status_of(history, fetch) < 300:
-            message = f"the result was answered {fetch.status} ({shown(fetch.media_type)}, {fetch.size} bytes) before the job had ended"
+            what = f"{fetch.status} ({shown(fetch.media_type)}, {fetch.size} bytes)"
+            message = f"the result was answered {what} before the job had ended"
             return shows(history, fetch, message, "early")
         return None
 
@@ -345,8 +348,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _links(vocabulary: Vocabulary, value: Any, name: str = "url") -> Iterator[str]:
     """The texts of a result that are links: those in fields that are called so."""
     if isinstance(value, str):
-        is_link = vocabulary.rank("asset", "url", name) is not None or vocabulary.ends_like("link", name)
-        if value and is_link:
+        if value and _is_link_name(vocabulary, name):
             yield value
     elif isinstance(value, list):
         for item in value:
@@ -363,8 +365,25 @@ def _holds_links(history: History, sighting: Sighting) -> bool:
         return False
     name, vocabulary = pointers[0][-1], history.contract.vocabulary
     shape = field_shape(history, sighting, pointers[0])
-    is_link = vocabulary.rank("asset", "url", name) is not None or vocabulary.ends_like("link", name)
-    return is_link or (shape is not None and (shape.is_array or shape.is_object or shape.get("format") == "uri"))
+    return _is_link_name(vocabulary, name) or (shape is not None and _tells_links(history, shape, LEVELS))
+
+
+def _is_link_name(vocabulary: Vocabulary, name: str) -> bool:
+    return vocabulary.rank("asset", "url", name) is not None or vocabulary.ends_like("link", name)
+
+
+def _tells_links(history: History, shape: Shape, levels: int) -> bool:
+    """Whether a schema says that there are links in a value."""
+    if shape.get("format") in ("uri", "url"):
+        return True
+    document, vocabulary = history.contract.document, history.contract.vocabulary
+    inner = [schema for name, schema in shape.properties.items() if _is_link_name(vocabulary, name)]
+    if inner:
+        return True
+    below = [*shape.properties.values(), *([shape.items] if shape.items is not None else [])]
+    return levels > 0 and any(
+        _tells_links(history, shape_of(document, each_schema), levels - 1) for each_schema in below
+    )
 
 
 def _story(history: History, exchange: Exchange) -> JobStory | None:

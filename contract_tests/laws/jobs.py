@@ -343,7 +343,8 @@ def unit_is_right(history: History) -> Iterator[Deviation | Unjudged]:
             shape = field_shape(history, sighting, sighting.part.view.fields[role][0]) if sighting.part.view else None
             wanted = declared_unit(shape)
             if wanted and instant.unit != wanted:
-                message = f"`{role_field(sighting, role)}` is {shown(value_of(sighting, role))}: {UNITS[instant.unit]}, expected {UNITS[wanted]}"
+                told_as = f"{shown(value_of(sighting, role))}: {UNITS[instant.unit]}"
+                message = f"`{role_field(sighting, role)}` is {told_as}, expected {UNITS[wanted]}"
                 yield deviation(history, sighting, message, role)
             elif not wanted and len(numbers) > 1 and instant.unit == "ms":
                 message = f"`{role_field(sighting, role)}` is in milliseconds, other instants of the job are in seconds"
@@ -362,7 +363,8 @@ def instants_in_order(history: History) -> Iterator[Deviation | Unjudged]:
         told = [(role, instant) for role in IN_ORDER if (instant := read(value_of(sighting, role)))]
         for (early, before), (late, after) in pairwise(told):
             if after.at < before.at - ROUNDING:
-                message = f"`{role_field(sighting, late)}` is {_text(after)}, before `{role_field(sighting, early)}`, {_text(before)}"
+                other = f"`{role_field(sighting, early)}`, {_text(before)}"
+                message = f"`{role_field(sighting, late)}` is {_text(after)}, before {other}"
                 yield deviation(history, sighting, message, late)
 
     several = [s for s in _all(history) if sum(read(value_of(s, role)) is not None for role in IN_ORDER) > 1]
@@ -620,11 +622,8 @@ def _moved(history: History, before: Sighting, after: Sighting) -> Deviation:
 
 def _equal(word: Any, known: Any) -> bool:
     """Whether a word is the known one. A contract's reading keeps numbers and flags as they are."""
-    return (
-        (type(word) is type(known)
-        and bool(word == known))
-        or (isinstance(word, (int, bool)) and isinstance(known, (int, bool)) and word == known)
-    )
+    both_count = isinstance(word, (int, bool)) and isinstance(known, (int, bool))
+    return (type(word) is type(known) or both_count) and bool(word == known)
 
 
 def _known_words(sighting: Sighting) -> list[Any]:
@@ -656,7 +655,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _same_input(sent: Any, told: Any) -> bool:
-    """Whether an answer repeats an input. Its type is the schema's affair; a dated name of a model is the same model."""
+    """Whether an answer repeats an input. Its type is the schema's affair; a model's dated name is the model's."""
     if str(sent) == str(told) or sent == "auto":
         return True
     try:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from contract_tests.finding import Deviation, Unjudged
+from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
 from mockserver.errors import MockserverError
 from mockserver.jobs.resource import Action, JobOperation, Pointer
@@ -22,6 +22,19 @@ _OF_PARTS = {206, 304, 412, 416}
 _LOOKS: Final = (Action.CREATE, Action.FOLLOW_UP, Action.RETRIEVE, Action.CANCEL)
 OWN: Final = frozenset({Purpose.CREATE, Purpose.POLL, Purpose.AGAIN, Purpose.LIST, Purpose.PAGE, Purpose.FETCH,
                         Purpose.FOLLOW_UP, Purpose.CANCEL, Purpose.DELETE})  # fmt: skip
+_KEYS, _GONE, _BODY = frozenset({401, 403}), frozenset({403, 404, 410}), frozenset({400, 422})
+_USUAL = {
+    Purpose.NO_KEY: _KEYS,
+    Purpose.BAD_KEY: _KEYS,
+    Purpose.SECOND_KEY: _GONE,
+    Purpose.UNKNOWN_ID: _GONE,
+    Purpose.AFTER_DELETE: _GONE,
+    Purpose.WRONG_TYPE: frozenset({415}),
+    Purpose.BROKEN_JSON: _BODY,
+    Purpose.INVALID: _BODY,
+    Purpose.ODD_INPUT: _BODY,
+    Purpose.FETCH_EARLY: frozenset({409, 425}),
+}
 T = TypeVar("T")
 
 
@@ -128,6 +141,7 @@ class Fault:
     message: str
     pointer: str
     cause: str
+    severity: Severity | None = None
 
 
 def faults(history: History, exchange: Exchange) -> list[Fault]:
@@ -156,11 +170,18 @@ def _faults(history: History, exchange: Exchange) -> Iterator[Fault]:
                 f"answered {status}, which is not declared (declared: {told})",
                 place(history, exchange.operation, "responses"),
                 str(status),
+                Severity.NOTE if _is_usual(operation, exchange, status) else None,
             )
         return
     if status in _OF_PARTS or status == 204 or not answer.content:
         return
     yield from _body_faults(history, exchange, answer)
+
+
+def _is_usual(operation: Operation, exchange: Exchange, status: int) -> bool:
+    """Whether HTTP itself has a status for what was wrong, and the contract has none: told of, and no violation."""
+    usual = _USUAL.get(exchange.purpose, frozenset())
+    return status in usual and not any(operation.answer_for(each_status) for each_status in usual)
 
 
 def _needs_no_declaration(operation: Operation, status: int, part: JobOperation | None) -> bool:
@@ -250,7 +271,10 @@ def polls(story: JobStory) -> list[Sighting]:
 
 
 def has_role(sighting: Sighting, role: str) -> bool:
-    """Whether the operation that showed a job declares a field for a role."""
+    """Whether the answer that showed a job declares a field for a role; one that is the result itself has none."""
+    ended = sighting.part.ended
+    if ended is not None and str(sighting.exchange.status) == ended.status:
+        return False
     return sighting.part.view is not None and bool(sighting.part.view.fields.get(role))
 
 

@@ -83,7 +83,8 @@ def _judged(each: Rule, subject: Subject) -> Outcome:
     findings = tuple(_finding(each, subject, alike) for alike in list(found.values())[:MAX_FINDINGS])
     if len(found) > MAX_FINDINGS:
         reasons.append(f"{len(found)} places were found; {MAX_FINDINGS} are listed.")
-    verdict = Verdict.VIOLATES if findings else Verdict.UNJUDGED if reasons else Verdict.CONFORMS
+    is_broken = any(finding.severity.rank <= Severity.VIOLATION.rank for finding in findings)  # as with the laws
+    verdict = Verdict.VIOLATES if is_broken else Verdict.UNJUDGED if reasons else Verdict.CONFORMS
     return Outcome(each.code, each.title, verdict, tuple(reasons), findings)
 
 

@@ -82,7 +82,7 @@ def _objects(subject: Subject, example: Example) -> Iterator[tuple[str, str, dic
 
 def _is_open(subject: Subject, at: str) -> bool:
     """Whether a schema says that fields may have any name, or has no say of its own (several forms)."""
-    for part in subject._parts(at):
+    for part in subject.parts(at):
         node = subject.at(part)
         if isinstance(node, dict) and (
             node.get("additionalProperties") not in (None, False)

@@ -251,7 +251,7 @@ def _names_below(subject: Subject, name: str) -> set[str]:
     """The names of all properties in what an operation is sent and answers."""
     starts = (f"{pointer}/schema" for pointer, _, _, operation, *_ in subject.media() if operation.name == name)
     found: set[str] = set()
-    for pointer in subject._reached(starts):
+    for pointer in subject.reached(starts):
         node = subject.at(pointer)
         found |= set(map(str, map_in(node, "properties"))) if isinstance(node, dict) else set()
     return found

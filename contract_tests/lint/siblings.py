@@ -117,9 +117,10 @@ def _claim(subject: Subject, name: str) -> str:
     """Where a document says that it is like a contract of some name; '' if it does not."""
     word = re.escape(name).replace(r"\-", "[- ]?")
     info = map_in(subject.root, "info")
-    if re.search(rf"\b{word}\b", str(info.get("title") or ""), re.I):
+    word = rf"(?<![a-z0-9]){word}(?![a-z0-9])"  # the letters of another script may follow at once
+    if re.search(word, str(info.get("title") or ""), re.I):
         return "/info/title"
-    pattern = re.compile(rf"\b{word}\b.{{0,12}}{_LIKE}|{_LIKE}.{{0,12}}\b{word}\b", re.I)
+    pattern = re.compile(rf"{word}.{{0,12}}{_LIKE}|{_LIKE}.{{0,12}}{word}", re.I)
     texts = [("/info/description", info.get("description"))]
     for pointer, operation in subject.operations:
         texts += [(f"{pointer}/{key}", operation.raw.get(key)) for key in ("description", "summary")]

@@ -262,14 +262,14 @@ class Subject:
     @cached_property
     def asked(self) -> set[str]:
         """The pointers of all schemas that clients send, as a whole or in part."""
-        return self._reached(f"{pointer}/schema" for pointer, _, of, *_ in self.media() if of == "request")
+        return self.reached(f"{pointer}/schema" for pointer, _, of, *_ in self.media() if of == "request")
 
     @cached_property
     def answered(self) -> set[str]:
         """The pointers of all schemas that are answered."""
-        return self._reached(f"{pointer}/schema" for pointer, _, of, *_ in self.media() if of == "answer")
+        return self.reached(f"{pointer}/schema" for pointer, _, of, *_ in self.media() if of == "answer")
 
-    def _reached(self, starts: Iterator[str]) -> set[str]:
+    def reached(self, starts: Iterator[str]) -> set[str]:
         """The written places of schemas that are reached from some, through references."""
         by_pointer, below = self._tree
         found: set[str] = set()
@@ -483,7 +483,7 @@ class Subject:
         """The pointer of a field inside a schema, through references and branches; `*` is each item. None: none."""
         here = schema
         for token in tokens:
-            found = next((p for part in self._parts(here) if (p := self._step(part, token))), None)
+            found = next((p for part in self.parts(here) if (p := self._step(part, token))), None)
             if found is None:
                 return None
             here = found
@@ -497,7 +497,7 @@ class Subject:
             return f"{part}/items" if "items" in node else None
         return f"{part}/properties{pointer_text((token,))}" if token in map_in(node, "properties") else None
 
-    def _parts(self, pointer: str) -> Iterator[str]:
+    def parts(self, pointer: str) -> Iterator[str]:
         """A schema and all that it is put together of."""
         waiting, seen = [pointer], set[str]()
         while waiting:
@@ -513,7 +513,7 @@ class Subject:
     def properties(self, pointer: str) -> dict[str, str]:
         """The properties of a schema and all its parts, with their pointers."""
         found: dict[str, str] = {}
-        for part in self._parts(pointer):
+        for part in self.parts(pointer):
             for name in map_in(self.at(part) or {}, "properties"):
                 found.setdefault(str(name), f"{part}/properties{pointer_text((str(name),))}")
         return found

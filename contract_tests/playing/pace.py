@@ -102,8 +102,8 @@ class Moving:
             self._ask("POST", "clock", {"mode": mode, **({"rate": rate} if mode == "scaled" else {})})
 
     def _hold(self) -> None:
-        """Stop a clock that runs: at high speed, jobs would end and their results expire between two requests."""
-        if self._mode in ("real", "scaled") and self._sandbox != "server":
+        """Stop a clock that moves by itself: at high speed jobs end, and results expire, between two requests."""
+        if self._mode in ("real", "scaled", "skipping") and self._sandbox != "server":
             before = self._mode, self._rate
             clock = self._ask("POST", "clock", {"mode": "frozen"})
             if clock is not None:
@@ -138,7 +138,7 @@ class Moving:
 
 
 def find_simulator(service: Service, key: str) -> Moving | None:
-    """Our own simulator, if the service is that and its clock may be moved."""
+    """Our own simulator, if the service is that and its clock may be moved. Without a key, its anonymous sandbox is."""
     parts = urlsplit(service.base_url)
     root = f"{parts.scheme}://{parts.netloc}/__mockserver"
     health = service.ask("GET", f"{root}/health")
@@ -146,8 +146,8 @@ def find_simulator(service: Service, key: str) -> Moving | None:
         return None
     opened = service.ask("POST", f"{root}/sandboxes", {"api_key": key}) if key else None
     told = opened.get("sandbox") if isinstance(opened, dict) else None
-    sandbox = str(told.get("id")) if isinstance(told, dict) else "server"
-    clock = told.get("clock") if isinstance(told, dict) else service.ask("GET", f"{root}/sandboxes/server/clock")
+    sandbox = str(told.get("id")) if isinstance(told, dict) else "server" if key else "anonymous"
+    clock = told.get("clock") if isinstance(told, dict) else service.ask("GET", f"{root}/sandboxes/{sandbox}/clock")
     if not isinstance(clock, dict) or seconds_of(clock.get("now")) is None:
         return None
     return Moving(service, root, clock, sandbox)

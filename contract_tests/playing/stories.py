@@ -18,7 +18,7 @@ from contract_tests.history import Exchange, History, Purpose, Sighting
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
-from contract_tests.playing.pace import Moving, Pace, Waiting, find_simulator
+from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice, find_simulator
 from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
 from contract_tests.playing.target import Call, Service, is_loopback, parts_of
 from mockserver.errors import MockserverError
@@ -33,6 +33,10 @@ LOOPBACK_INTERVAL = 0.5
 BETWEEN = 1.1  # virtual seconds between creates, so that their order shows in whole seconds
 MOST_SILENT = 3  # requests in a row without an answer, after which no more are sent
 MOST_REFUSED = 5  # polls in a row of one job that are no success, after which it is given up
+TOO_MANY = 429
+MOST_TRIES = 4  # of one request that is refused as one too many
+MOST_LIMITED = 9  # such refusals in a row, after which no request is tried again
+USUAL_WAIT = 1.0  # seconds after such a refusal that does not say how long
 MOST_POLLS = 400  # of one job
 MOST_WRONG = 16  # invalid or odd requests of one operation
 MOST_PAGES = 12
@@ -141,6 +145,7 @@ class _Player:
         self.progress = progress
         self.calls = Calls(contract)
         self.phase = "begin"
+        self.limited = 0  # refusals in a row for too many requests
         interval = options.interval
         if interval is None:
             interval = LOOPBACK_INTERVAL if is_loopback(service.base_url) else USUAL_INTERVAL
@@ -206,7 +211,8 @@ class _Player:
             if not first.status and "Connect" in first.problem:
                 raise _Unreachable(f"the endpoint cannot be reached: {first.problem}")
         if self.options.moves_clock:
-            self.pace = find_simulator(self.service, self.options.key) or self.waiting
+            is_keyless = not any(operation.security for operation in self.contract.document.operations)
+            self.pace = find_simulator(self.service, "" if is_keyless else self.options.key) or self.waiting
             self.history.simulated = self.pace.is_simulator
 
     # -- sending ----------------------------------------------------------------------------------------
@@ -224,6 +230,20 @@ class _Player:
         )
 
     def send_call(self, call: Call, purpose: str, detail: str = "", follow: bool = False) -> Exchange:
+        """Send a request, and again after the advised wait where it was refused as one too many; note all of them."""
+        for _ in range(MOST_TRIES):
+            exchange = self.send_once(call, purpose, detail, follow)
+            if exchange.status != TOO_MANY or self.limited >= MOST_LIMITED:
+                break
+            self.limited += 1
+            wait = advice(exchange, "")
+            self.progress(self.phase, "waiting, since there were too many requests")
+            self.pace.let_pass(min(USUAL_WAIT if wait is None else max(wait, 0.0), LONGEST_WAIT))
+        if exchange.status and exchange.status != TOO_MANY:
+            self.limited = 0
+        return exchange
+
+    def send_once(self, call: Call, purpose: str, detail: str, follow: bool) -> Exchange:
         """Send a request, and note it."""
         self.budget.count_request(self.waiting.now() - self.begun)
         exchange = self.service.send(call, purpose, detail=detail, follow=follow, started=self.pace.now())

@@ -44,6 +44,8 @@ def cover(history: History) -> Coverage:
     shown: dict[str, Counter[str]] = {}
     for job in history.jobs:
         for sighting in job.sightings:
+            if sighting.state is None and sighting.word is None:
+                continue  # the answer tells of a job, not of its state: that of a delete, say
             state = sighting.state.value if sighting.state else UNKNOWN
             shown.setdefault(sighting.exchange.operation, Counter())[state] += 1
     counted: Counter[str] = sum(shown.values(), Counter())

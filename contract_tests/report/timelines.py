@@ -61,6 +61,7 @@ def watched(history: History) -> tuple[dict[str, Any], ...]:
                     sighting.progress if _is_number(sighting.progress) else None,
                 )
                 for sighting in job.sightings
+                if sighting.state is not None or sighting.word is not None
             ),
         }
         for job in history.jobs

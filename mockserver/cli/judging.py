@@ -1,4 +1,4 @@
-"""`mockserver check`, `lint`, `compare`, `explain` and `matrix`: what the package of checks says, at the command line."""
+"""`mockserver check`, `lint`, `compare`, `explain` and `matrix`: what the package of checks says."""
 
 import json
 import os
@@ -238,7 +238,9 @@ def _print_plan(plan: Any) -> None:
 
 def _progress(phase: str, message: str) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r\033[K{phase}: {message[:100]}", nl=False, err=True)
+        from contract_tests.report.shown import line
+
+        click.echo(f"\r\033[K{phase}: {line(message, 100)}", nl=False, err=True)
 
 
 def _print(report: "Report") -> None:
@@ -254,7 +256,8 @@ def _write_reports(report: "Report", folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, writer in WRITERS.items():
         _write(folder / name, import_module(f"contract_tests.report.{writer}").write(report))
-    say(f"wrote {', '.join(WRITERS)} to {folder}")
+    _write(folder / "badge.json", import_module("contract_tests.report.badge").shields(report))
+    say(f"wrote {', '.join((*WRITERS, 'badge.json'))} to {folder}")
 
 
 def _with_baseline(report: "Report", file: str) -> tuple["Report", int]:
