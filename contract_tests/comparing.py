@@ -284,7 +284,7 @@ class _Pair:
 
     def _body(self, ours: Operation, theirs: Operation, here: str, there: str) -> Iterator[Difference]:
         mine, sent = self.here.properties(here), self.there.properties(there)
-        is_closed = (self.here.at(here) or {}).get("additionalProperties") is False
+        is_closed = self.here.node(here).get("additionalProperties") is False
         required = _required(self.here, here)
         wanted = _required(self.there, there)
         for field, place in sent.items():
@@ -615,7 +615,7 @@ def _alike(one: State, other: State) -> bool:
 
 def _status_place(subject: Subject, job: JobView) -> str:
     place = next(iter(job.fields.get("status", ())), job.pointer)
-    node = subject.at(place) or {}
+    node = subject.node(place)
     home = subject.home(place)
     return next((f"{home}/{key}" for key in ("enum", "description") if key in node), place)
 
@@ -646,7 +646,9 @@ def _constants(shape: Shape) -> list[object] | None:
     """The values of all its forms; None where one of them takes any."""
     forms = shape.branches or (shape,)
     told = [form.constants for form in forms]
-    return None if any(each is None for each in told) else [value for each in told for value in each or ()]
+    if any(each is None for each in told):
+        return None
+    return list({str(value): value for each in told for value in each or ()}.values())
 
 
 def _or(kinds: set[str]) -> str:

@@ -148,7 +148,7 @@ def _said_to_be_there(subject: Subject, job: JobView, body: dict[str, Any]) -> I
     place = next(iter(job.view.fields.get("status", ())), ("",))
     word = body.get(place[0]) if len(place) == 1 else None
     for name, at in subject.properties(job.pointer).items():
-        node = subject.at(at) or {}
+        node = subject.node(at)
         if (
             name not in body
             and isinstance(word, str)

@@ -87,7 +87,7 @@ def honest(subject: Subject) -> Iterator[Deviation | Unjudged]:
             )
             continue
         for name, place in subject.properties(f"{pointer}/schema").items():
-            text = str((subject.at(place) or {}).get("description") or "")
+            text = str(subject.node(place).get("description") or "")
             if subject.role("error", name) == "code" and _ZERO_IS_GOOD.search(text):
                 told.add(pointer)
                 yield Deviation(

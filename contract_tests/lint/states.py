@@ -64,13 +64,13 @@ def required_in_time(subject: Subject) -> Iterator[Deviation | Unjudged]:
 def tied(subject: Subject) -> Iterator[Deviation | Unjudged]:
     """A schema can say it (a `oneOf` by status); this one lets every field stand in every state."""
     for job in _kinds(subject):
-        schema = subject.at(job.pointer) or {}
+        schema = subject.node(job.pointer)
         if any(key in schema for key in ("oneOf", "anyOf", "if", "discriminator")):
             continue
         words = [str(word) for told in job.view.phases.values() for word in told]
         found = []
         for name, place in subject.properties(job.pointer).items():
-            text = str((subject.at(place) or {}).get("description") or "")
+            text = str(subject.node(place).get("description") or "")
             if tied_words(text, words) or _only_in_prose(text):
                 found.append((name, place))
         if found:
@@ -115,7 +115,7 @@ def has_enum(subject: Subject) -> Iterator[Deviation | Unjudged]:
         if not shape or not has_told_words(job) or any(form.constants for form in (shape, *shape.branches)):
             continue
         if "string" in shape.types and "HTTP" not in words[0]:
-            at = f"{place}/description" if "description" in (subject.at(place) or {}) else place
+            at = f"{place}/description" if "description" in subject.node(place) else place
             said = f"The status has no enum; {shown(words)} stand in prose or examples alone."
             yield Deviation(said, job.operation.name, pointer=at, cause=place)
 
@@ -166,7 +166,7 @@ def _words(job: JobView) -> list[str]:
 
 def _status_text(subject: Subject, job: JobView) -> str:
     place = job.fields["status"][0]
-    node = subject.at(place) or {}
+    node = subject.node(place)
     return next((f"{place}/{key}" for key in ("enum", "description") if key in node), place)
 
 
@@ -195,7 +195,7 @@ def reached(subject: Subject) -> Iterator[Deviation | Unjudged]:
             job for job in _kinds(subject) if any(p.operation.name == job.operation.name for p in resource.operations)
         ]
         for job in views:
-            text = str((subject.at(job.fields["status"][0]) or {}).get("description") or "")
+            text = str(subject.node(job.fields["status"][0]).get("description") or "")
             for word in job.view.unclear_words:
                 if word not in text and not subject.means_nothing(word):
                     yield Deviation(
@@ -219,7 +219,7 @@ def reached(subject: Subject) -> Iterator[Deviation | Unjudged]:
 def _enum_place(subject: Subject, job: JobView, word: object) -> str:
     place = job.fields["status"][0]
     home = subject.home(place)
-    values = (subject.at(place) or {}).get("enum")
+    values = subject.node(place).get("enum")
     return f"{home}/enum/{values.index(word)}" if isinstance(values, list) and word in values else place
 
 

@@ -151,6 +151,11 @@ class Subject:
         except MockserverError:
             return None
 
+    def node(self, pointer: str) -> Node:
+        """The map that stands at a pointer, as `at` finds it; an empty one for anything else."""
+        node = self.at(pointer)
+        return node if isinstance(node, dict) else {}
+
     def home(self, pointer: str) -> str:
         """The pointer of what a pointer leads to, through references, one at its end included."""
         for _ in range(32):
@@ -231,7 +236,7 @@ class Subject:
         """The parameters of an operation with where each is written."""
         item = pointer.rpartition("/")[0]
         for base in (pointer, item):
-            for index in range(len(list_in(self.at(base) or {}, "parameters"))):
+            for index in range(len(list_in(self.node(base), "parameters"))):
                 at = self.home(f"{base}/parameters/{index}")
                 node = self.at(at)
                 if isinstance(node, dict) and "name" in node:
@@ -514,7 +519,7 @@ class Subject:
         """The properties of a schema and all its parts, with their pointers."""
         found: dict[str, str] = {}
         for part in self.parts(pointer):
-            for name in map_in(self.at(part) or {}, "properties"):
+            for name in map_in(self.node(part), "properties"):
                 found.setdefault(str(name), f"{part}/properties{pointer_text((str(name),))}")
         return found
 
