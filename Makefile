@@ -1,6 +1,6 @@
 PY := .venv/bin/python
 
-.PHONY: install serve test lint contract fuzz bench survey clean
+.PHONY: install serve test lint contract fuzz power bench survey clean
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv || (python3 -m pip install --quiet --user virtualenv && python3 -m virtualenv --quiet .venv)
@@ -27,6 +27,9 @@ contract: install
 
 fuzz: install
 	$(PY) -m pytest contract_tests --max-examples 300 $(ARGS)
+
+power: install
+	@$(PY) -m contract_tests.power $(ARGS)
 
 bench: install
 	$(PY) -m tests.bench.run

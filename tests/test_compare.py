@@ -142,3 +142,23 @@ def test_documents_of_any_kind_can_be_compared() -> None:
 def test_a_name_of_nothing_is_refused() -> None:
     with pytest.raises(DocumentError, match="no such file"):
         compare("nothing-of-this-name", REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("CMP006", "`input_reference` is sent as object; array is taken"),  # one object, or a list of links
+        ("CMP007", "`model` takes"),  # the models of the one, of the other
+        ("CMP007", "`seconds` refuses `12`; it takes `4`, `6`, `8`"),
+        ("CMP006", "`seconds` may be sent as string"),
+        ("CMP007", "`size` refuses `1024x1792`, `1792x1024`"),
+        ("CMP007", "`size` left out means 1280x720, and 720x1280"),
+        ("CMP010", "`completed`, expected `success`"),
+        ("CMP005", "`model` is required"),
+        ("CMP021", "`seconds` is integer, expected string"),
+    ],
+)
+def test_a_page_that_shows_two_contracts_at_once(code: str, words: str) -> None:
+    """Its prose and its panel are two providers here; what people found wrong with the page is how these differ."""
+    found = [each for each in differences("hingnet-veo", "hingnet-sora") if each.code == code]
+    assert any(words in each.message for each in found), [each.message for each in found]

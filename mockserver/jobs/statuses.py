@@ -59,6 +59,7 @@ class Words:
 
 
 NO_WORDS = Words()
+_PLACEHOLDER = "string"  # what generators of documents write as the example of a text
 _ENDS = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED}
 
 
@@ -238,7 +239,7 @@ def _judged(vocabulary: Vocabulary, pairs: list[tuple[Any, str]], evidence: str)
             phases[state].remove(value)
             phases.setdefault(other, []).insert(0, value)
     if State.RUNNING not in phases:  # an unknown word by its ending: `dubbing`
-        doing = [word for word in unclear if word.isascii() and word.lower().endswith("ing")]
+        doing = [w for w in unclear if w.isascii() and w.lower().endswith("ing") and w.lower() != _PLACEHOLDER]
         if doing:
             phases[State.RUNNING] = list(doing)
             unclear = [word for word in unclear if word not in doing]

@@ -1,0 +1,423 @@
+"""The laws: quiet over what is right and over what is merely odd, and each one loud over what it is for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from contract_tests.contract import ContractUnderTest, load_contract
+from contract_tests.finding import Deviation, Severity, Unjudged, Verdict
+from contract_tests.history import Exchange, History, Purpose
+from contract_tests.judging import FAILED, judge
+from contract_tests.laws import LAWS, all_laws, law
+from contract_tests.laws.instants import read
+from contract_tests.media import read_medium
+from contract_tests.playing.seeing import stories_of
+from contract_tests.power import LEGAL, OTHERS, Bench, bench
+from mockserver.loading.providers import bundled_names
+
+ROOT = Path(__file__).parents[1]
+START = 1_790_000_000
+ID = "video_" + "0a" * 24
+JOB = {
+    "id": ID, "object": "video", "model": "sora-2", "status": "queued", "progress": 0, "created_at": START,
+    "completed_at": None, "expires_at": None, "prompt": "a cat", "size": "720x1280", "seconds": "4",
+    "remixed_from_video_id": None, "error": None,
+}  # fmt: skip
+DONE = {**JOB, "status": "completed", "progress": 100, "completed_at": START + 80, "expires_at": START + 3680}
+LEVELS = ("readable", "working", "strict", "compatible")
+
+
+class Book:
+    """A history that is written by hand: each line is one request about one job, with its answer."""
+
+    def __init__(self, contract: ContractUnderTest) -> None:
+        self.history = History(contract)
+
+    def add(
+        self, purpose: str, operation: str, body: Any, status: int = 200, *, detail: str = "", job: str = ID,
+        sent: Any = None, at: float = 0.0, headers: dict[str, str] | None = None, query: str = "", method: str = "",
+        asked: tuple[tuple[str, str], ...] = (),
+    ) -> Exchange:  # fmt: skip
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        told = {"content-type": "application/json", **(headers or {})}
+        action = next((str(p.action) for p in self.history.contract.parts if p.operation.name == operation), "")
+        exchange = Exchange(
+            number=len(self.history.exchanges) + 1, purpose=purpose, operation=operation, action=action,
+            method=method or operation.partition(" ")[0],
+            url="http://service.test" + operation.partition(" ")[2].replace("{video_id}", job) + query,
+            request_headers=(("content-type", "application/json"), *asked),
+            request_body=orjson.dumps(sent) if sent is not None else b"", status=status,
+            headers=tuple(told.items()), body=raw, started=START + at, seconds=0.01, job=job, detail=detail,
+            size=len(raw),
+        )  # fmt: skip
+        self.history.exchanges.append(exchange)
+        return exchange
+
+    def story(self, *polls: dict[str, Any], lists: tuple[dict[str, Any], ...] = ()) -> "Book":
+        """A create, then polls."""
+        sent = {"prompt": "a cat", "model": "sora-2", "seconds": "4", "size": "720x1280"}
+        self.add(Purpose.CREATE, "POST /videos", JOB, sent=sent)
+        for number, body in enumerate(polls, 1):
+            self.add(Purpose.POLL, "GET /videos/{video_id}", body, at=30.0 * number)
+        for body in lists:
+            self.add(Purpose.LIST, "GET /videos", body, job="")
+        return self
+
+    def codes(self) -> set[str]:
+        """The laws that find something above a note."""
+        self.history.jobs = stories_of(self.history.contract, self.history.exchanges)
+        found = [finding for outcome in judge(self.history) for finding in outcome.findings]
+        return {finding.code for finding in found if finding.severity is not Severity.NOTE}
+
+
+@pytest.fixture(scope="module")
+def contract() -> ContractUnderTest:
+    return load_contract("openai")
+
+
+@pytest.fixture
+def book(contract: ContractUnderTest) -> Book:
+    return Book(contract)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Bench]:
+    with bench([*bundled_names(), *OTHERS]) as started:
+        yield started
+
+
+# -- what the laws are ------------------------------------------------------------------------------
+
+
+def test_each_law_has_a_title_a_level_and_an_entry_in_the_catalogue() -> None:
+    entries = yaml.safe_load((ROOT / "contract_tests/catalogue.yaml").read_text("utf-8"))
+
+    assert sorted(entries) == sorted(all_laws())
+    for code, entry in entries.items():
+        assert re.fullmatch(r"[A-Z]{3,4}\d{3}", code), code
+        assert set(entry) == {"law", "why", "report", "fix"}, code
+        assert all(isinstance(text, str) and text for text in entry.values()), code
+        assert all_laws()[code].level in LEVELS and all_laws()[code].title, code
+
+
+def test_each_law_has_a_row_in_the_docs() -> None:
+    text = (ROOT / "docs/laws.md").read_text("utf-8")
+
+    rows = re.findall(r"^\| ([A-Z]+\d{3}) \| (.+?) \| (.+?) \| (.+?) \|", text, re.M)
+    laws = {code: (known.title, str(known.severity), known.level) for code, known in all_laws().items()}
+    assert {row[0]: row[1:] for row in rows} == laws
+
+
+def test_a_law_that_fails_is_named_and_costs_no_other(book: Book) -> None:
+    @law("TST001", "A law that breaks", Severity.NOTE)
+    def broken(history: History) -> Iterator[Deviation | Unjudged]:
+        raise KeyError("surprise")
+
+    try:
+        outcomes = {outcome.code: outcome for outcome in judge(book.story(DONE).history)}
+    finally:
+        del LAWS["TST001"]
+
+    assert outcomes["TST001"].verdict is Verdict.UNJUDGED
+    assert FAILED in outcomes["TST001"].reasons[0]
+    assert "TST001" in outcomes["TST001"].reasons[0]
+    assert len(outcomes) == len(all_laws()) + 1
+
+
+def test_nothing_is_said_to_conform_that_was_not_seen(contract: ContractUnderTest) -> None:
+    outcomes = judge(History(contract))
+
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.UNJUDGED}
+    assert all(outcome.reasons for outcome in outcomes)
+
+
+def test_the_same_cause_is_one_finding_with_its_count(book: Book) -> None:
+    strange = {**JOB, "status": "processing"}
+    book.story(strange, strange, strange)
+    book.history.jobs = stories_of(book.history.contract, book.history.exchanges)
+
+    (outcome,) = judge(book.history, ["JOB011"])
+
+    (finding,) = outcome.findings
+    assert (finding.count, finding.operation) == (3, "GET /videos/{video_id}")
+    assert "`processing`" in finding.message
+    assert finding.clause
+    assert finding.clause.line
+    assert outcome.verdict is Verdict.VIOLATES
+
+
+def test_why_a_purpose_was_not_tried_is_told(book: Book) -> None:
+    book.history.skipped[Purpose.SECOND_KEY] = "no second key was given"
+
+    (outcome,) = judge(book.history, ["KEY004"])
+
+    assert outcome.reasons == ("second key: no second key was given",)
+
+
+# -- what is right, and what is merely odd ----------------------------------------------------------
+
+RUNNING = {**JOB, "status": "in_progress", "progress": 40}
+DATED = "sora-2-2025-10-06"
+FAILURE = {"code": "generation_failed", "message": "It could not be made."}
+
+
+def test_a_life_as_it_should_be(book: Book) -> None:
+    assert book.story(RUNNING, DONE, DONE).codes() == set()
+
+
+@pytest.mark.parametrize(
+    "polls",
+    [
+        pytest.param([DONE], id="a state is skipped"),
+        pytest.param([{**RUNNING, "progress": 0}, {**RUNNING, "progress": 0}, DONE], id="progress stays flat"),
+        pytest.param([{**RUNNING, "progress": 5}, {**RUNNING, "progress": 90}, DONE], id="progress jumps"),
+        pytest.param([RUNNING, {**JOB, "status": "failed", "progress": 40, "error": FAILURE}], id="a job fails"),
+        pytest.param([{**RUNNING, "queue_position": 3}, DONE], id="an extra field"),
+        pytest.param([dict(reversed(RUNNING.items())), DONE], id="another order of keys"),
+        pytest.param([{**RUNNING, "model": DATED}, {**DONE, "model": DATED}], id="a dated model"),
+    ],
+)
+def test_what_is_legal_is_not_reported(book: Book, polls: list[dict[str, Any]]) -> None:
+    assert book.story(*polls).codes() == set()
+
+
+def test_legal_oddities_of_answers(book: Book) -> None:
+    book.story(DONE)
+    book.add(Purpose.POLL, "GET /videos/{video_id}", DONE, headers={"content-type": "application/json; charset=UTF-8"})
+    error = {"error": {"message": "Slow down.", "type": "requests", "param": None, "code": None}}
+    book.add(Purpose.POLL, "GET /videos/{video_id}", error, 429, headers={"retry-after": "7"})
+
+    assert book.codes() == set()
+
+
+# -- what is wrong ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("polls", "code"),
+    [
+        ([{**RUNNING, "status": "processing"}], "JOB011"),
+        ([{**RUNNING, "status": "IN_PROGRESS"}], "JOB011"),
+        ([{k: v for k, v in RUNNING.items() if k != "status"}], "JOB010"),
+        ([RUNNING, JOB], "JOB012"),
+        ([DONE, {**DONE, "status": "failed", "error": FAILURE}], "JOB013"),
+        ([DONE, {**DONE, "quality": "low"}], "JOB015"),
+        ([{**RUNNING, "progress": 140}], "JOB020"),
+        ([RUNNING, {**RUNNING, "progress": 20}], "JOB021"),
+        ([{**DONE, "progress": 99}], "JOB022"),
+        ([{**RUNNING, "progress": 100}], "JOB023"),
+        ([{**RUNNING, "progress": "45%"}], "JOB024"),
+        ([{**RUNNING, "created_at": START + 40}], "JOB004"),
+        ([{**RUNNING, "created_at": START * 1000}], "JOB030"),
+        ([{**DONE, "completed_at": START - 60}], "JOB031"),
+        ([{**DONE, "completed_at": START + 9000, "expires_at": START + 9999}], "JOB033"),
+        ([{**DONE, "expires_at": START + 10}], "JOB034"),
+        ([{**RUNNING, "error": FAILURE}], "JOB040"),
+        ([{**RUNNING, "completed_at": START + 20}], "JOB042"),
+        ([{**DONE, "completed_at": None}], "JOB044"),
+        ([{**JOB, "status": "failed"}], "JOB045"),
+        ([{**RUNNING, "id": "video_other"}], "JOB003"),
+        ([{**RUNNING, "seconds": "8"}], "JOB005"),
+        ([{**RUNNING, "prompt": "a dog"}, RUNNING], "JOB006"),
+        ([{**RUNNING, "seconds": 4}], "ANS004"),
+    ],
+)
+def test_what_is_wrong_with_a_life_is_found(book: Book, polls: list[dict[str, Any]], code: str) -> None:
+    assert code in book.story(*polls).codes()
+
+
+def test_a_job_that_is_unknown_right_after_its_create(book: Book) -> None:
+    book.add(Purpose.CREATE, "POST /videos", JOB)
+    book.add(
+        Purpose.POLL,
+        "GET /videos/{video_id}",
+        {"error": {"message": "?", "type": "x", "param": None, "code": None}},
+        404,
+    )
+
+    assert book.codes() == {"JOB002"}
+
+
+def test_a_job_that_never_ends(book: Book) -> None:
+    book.story(RUNNING)
+    book.add(Purpose.POLL, "GET /videos/{video_id}", RUNNING, at=100_000.0)
+
+    assert book.codes() == {"JOB014"}
+
+
+def listed(*jobs: dict[str, Any], more: bool = False) -> dict[str, Any]:
+    ids = [job["id"] for job in jobs] or [None]
+    return {"object": "list", "data": list(jobs), "first_id": ids[0], "last_id": ids[-1], "has_more": more}
+
+
+OTHER = {**DONE, "id": "video_" + "0b" * 24, "created_at": START - 500, "completed_at": START - 400}
+
+
+@pytest.mark.parametrize(
+    ("answer", "query", "code"),
+    [
+        (listed(DONE, OTHER, DONE), "", "LST001"),
+        (listed(OTHER, DONE), "", "LST002"),
+        (listed(DONE, OTHER), "?order=asc", "LST002"),
+        (listed(DONE, OTHER), "?limit=1", "LST003"),
+        (listed(more=True), "", "LST004"),
+        (listed(OTHER), "", "LST005"),
+        ({**listed(DONE, OTHER), "last_id": ID}, "", "LST007"),
+        (listed(RUNNING), "", "LST008"),
+        (listed({**DONE, "completed_at": START + 50}), "", "LST009"),
+        (listed(OTHER), "?limit=1", "LST011"),
+        ([DONE], "", "ANS004"),
+    ],
+)
+def test_what_is_wrong_with_a_list_is_found(book: Book, answer: Any, query: str, code: str) -> None:
+    book.story(RUNNING, DONE)
+    if code == "LST011":
+        book.add(Purpose.CREATE, "POST /videos", {**JOB, "id": OTHER["id"]}, job=OTHER["id"])
+        book.add(Purpose.POLL, "GET /videos/{video_id}", OTHER, job=OTHER["id"])
+    book.add(Purpose.LIST, "GET /videos", answer, job="", query=query)
+
+    assert code in book.codes()
+
+
+def test_a_list_as_it_should_be(book: Book) -> None:
+    book.story(RUNNING, DONE)
+    book.add(Purpose.LIST, "GET /videos", listed(DONE, OTHER), job="")
+    book.add(Purpose.LIST, "GET /videos", listed(OTHER, DONE), job="", query="?order=asc")
+    book.add(Purpose.LIST, "GET /videos", listed(DONE, more=True), job="", query="?limit=1")
+    book.add(Purpose.PAGE, "GET /videos", listed(OTHER), job="", query=f"?limit=1&after={ID}")
+
+    assert book.codes() == set()
+
+
+def test_a_cursor_that_is_ignored(book: Book) -> None:
+    book.story(DONE)
+    book.add(Purpose.LIST, "GET /videos", listed(DONE, more=True), job="", query="?limit=1")
+    book.add(Purpose.PAGE, "GET /videos", listed(DONE, more=True), job="", query=f"?limit=1&after={ID}")
+
+    assert {"LST001", "LST010"} <= book.codes()
+
+
+GONE = {"id": ID, "object": "video.deleted", "deleted": True}
+PROBLEM = {"error": {"message": "No.", "type": "invalid_request_error", "param": None, "code": None}}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "operation", "status", "body", "code"),
+    [
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 200, JOB, "ERR004"),
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 400, PROBLEM, "ERR005"),
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 500, PROBLEM, "ERR001"),
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 404, {"detail": "no"}, "ERR012"),
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 404, b"<html>", "ERR012"),
+        (Purpose.UNKNOWN_ID, "GET /videos/{video_id}", 404, {"error": {**PROBLEM["error"], "message": " "}}, "ERR013"),
+        (Purpose.INVALID, "POST /videos", 200, JOB, "ERR009"),
+        (Purpose.BROKEN_JSON, "POST /videos", 200, JOB, "ERR008"),
+        (Purpose.WRONG_TYPE, "POST /videos", 200, JOB, "ERR007"),
+        (Purpose.WRONG_METHOD, "GET /videos", 405, PROBLEM, "ERR006"),
+        (Purpose.CREATE, "POST /videos", 400, PROBLEM, "ERR003"),
+        (Purpose.NO_KEY, "GET /videos", 200, listed(), "KEY001"),
+        (Purpose.BAD_KEY, "GET /videos", 200, listed(), "KEY002"),
+        (Purpose.BAD_KEY, "GET /videos", 403, PROBLEM, "KEY003"),
+        (Purpose.SECOND_KEY, "GET /videos/{video_id}", 200, DONE, "KEY004"),
+        (Purpose.SECOND_KEY, "DELETE /videos/{video_id}", 200, GONE, "KEY006"),
+        (Purpose.POLL, "GET /videos/{video_id}", 429, PROBLEM, "HDR001"),
+        (Purpose.POLL, "GET /videos/{video_id}", 202, b"", "ANS001"),
+        (Purpose.FETCH_EARLY, "GET /videos/{video_id}/content", 200, b"{}", "RES009"),
+        (Purpose.FETCH_EARLY, "GET /videos/{video_id}/content", 404, PROBLEM, "RES010"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_refusal_is_found(
+    book: Book, purpose: str, operation: str, status: int, body: Any, code: str
+) -> None:
+    book.add(Purpose.CREATE, "POST /videos", JOB)
+    book.add(Purpose.POLL, "GET /videos/{video_id}", RUNNING)
+    book.add(purpose, operation, body, status, method="PUT" if purpose == Purpose.WRONG_METHOD else "")
+
+    assert code in book.codes()
+
+
+def test_what_was_deleted_is_gone_everywhere(book: Book) -> None:
+    book.story(DONE)
+    book.add(Purpose.DELETE, "DELETE /videos/{video_id}", {"id": ID, "object": "video.deleted", "deleted": True})
+    child = {**DONE, "id": OTHER["id"], "remixed_from_video_id": ID}
+    book.add(Purpose.AFTER_DELETE, "GET /videos", listed(child))  # another job may still name it
+    assert book.codes() == set()
+
+    book.add(Purpose.AFTER_DELETE, "GET /videos", listed(DONE))
+    assert book.codes() == {"JOB052"}
+
+
+def test_files_are_read_from_their_bytes() -> None:
+    assert read_medium(b"") is not None
+    assert read_medium(b'{"error": 1}').kind == "application/json"
+    assert read_medium(b"\x00\x01\x02\x03\x04\x05\x06\x07\x08") is None
+    assert read(1_790_000_000_000) == (1_790_000_000.0, "ms")
+    assert read("2026-11-20T12:00:00Z") is not None
+    assert read(True) is None
+    assert read(0) is None
+
+
+# -- real histories ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [*bundled_names(), *OTHERS])
+def test_a_clean_simulator_gets_no_finding_above_a_note(running: Bench, spec: str) -> None:
+    outcomes = judge(running.play(spec), clause_of=lambda pointer: None)
+
+    bad = [f for o in outcomes for f in o.findings if f.severity is not Severity.NOTE]
+    assert bad == []
+    assert not [o for o in outcomes if any(FAILED in reason for reason in o.reasons)]
+
+
+@pytest.mark.parametrize(
+    ("drift", "spec", "code"),
+    [
+        ("status-succeeded", "openai", "JOB011"),
+        ("status-flaps", "openai", "JOB012"),
+        ("status-revoked", "openai", "JOB013"),
+        ("progress-backwards", "openai", "JOB021"),
+        ("created-milliseconds", "openai", "JOB030"),
+        ("created-in-future", "openai", "JOB032"),
+        ("id-other", "openai", "JOB003"),
+        ("prompt-changed", "openai", "JOB005"),
+        ("file-cut-short", "openai", "RES006"),
+        ("file-range-ignored", "openai", "RES011"),
+        ("not-ready-as-404", "openai", "RES010"),
+        ("list-order-ignored", "openai", "LST002"),
+        ("list-loses-one", "openai", "LST005"),
+        ("delete-does-nothing", "openai", "JOB052"),
+        ("keys-not-checked", "openai", "KEY001"),
+        ("jobs-not-private", "openai", "KEY004"),
+        ("result-missing", "hingnet-sora", "RES001"),
+        ("list-without-result", "hingnet-sora", "LST009"),
+        ("list-total-wrong", "aitoearn", "LST006"),
+        ("cancel-does-nothing", OTHERS[0], "JOB050"),
+        ("rate-limit-without-wait", "openai", "HDR001"),
+    ],
+)
+def test_a_drift_is_caught_by_its_law(running: Bench, drift: str, spec: str, code: str) -> None:
+    assert code in running.catch(drift, [spec]).codes
+
+
+@pytest.mark.parametrize("drift", sorted(LEGAL))
+def test_drifts_that_no_contract_forbids_are_not_reported(running: Bench, drift: str) -> None:
+    caught = running.catch(drift, ["openai"])
+    assert (caught.codes, caught.weaker) == ((), ())
+
+
+def test_what_is_in_a_film(running: Bench) -> None:
+    history = running.play("openai")
+    fetch = next(e for e in history.of(Purpose.FETCH) if not e.detail and e.status == 200)
+
+    medium = read_medium(fetch.body)
+
+    assert medium is not None
+    assert (medium.kind, medium.problem) == ("video/mp4", "")
+    assert (medium.width, medium.height) == (720, 1280)
+    assert medium.seconds == pytest.approx(4, abs=0.1)
+    assert read_medium(fetch.body[:-100]).problem
