@@ -11,6 +11,7 @@ from contract_tests.simulator import simulator
 from mockserver.loading.providers import bundled_names
 
 KEY = "sk-contract-0123456789"
+SECOND_KEY = "sk-contract-9876543210"
 SUMMARY = "contract"  # the property of a test's report that holds a line for the summary
 
 
@@ -37,14 +38,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--key-env", metavar="NAME", help="The environment variable that holds the API key [a made-up key]."
     )
     group.addoption(
+        "--second-key-env", metavar="NAME", help="The variable that holds another user's key, who must see nothing."
+    )
+    group.addoption(
+        "--max-jobs", type=int, metavar="N", help="Jobs that the lifecycle checks may create [beyond this machine 0]."
+    )
+    group.addoption(
         "--max-examples", type=int, default=50, metavar="N", help="Fuzzed requests for each operation [%(default)s]."
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    name = config.getoption("--key-env")
-    if name and not os.environ.get(name):
-        raise pytest.UsageError(f"--key-env: the environment variable {name} is not set.")
+    for option in ("--key-env", "--second-key-env"):
+        name = config.getoption(option)
+        if name and not os.environ.get(name):
+            raise pytest.UsageError(f"{option}: the environment variable {name} is not set.")
     if config.getoption("--base-url") and len(_specs(config)) != 1:
         raise pytest.UsageError("--base-url needs one --spec: the contract that this service is to keep.")
 
@@ -70,13 +78,20 @@ def key(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
+def second_key(pytestconfig: pytest.Config) -> str:
+    """Another user's key; '' where none is known."""
+    name = pytestconfig.getoption("--second-key-env")
+    return os.environ[name] if name else "" if pytestconfig.getoption("--base-url") else SECOND_KEY
+
+
+@pytest.fixture(scope="session")
 def base_urls(pytestconfig: pytest.Config, key: str) -> Iterator[Mapping[str, str]]:
     """The base URL of each contract that is checked, by its name."""
     specs, url = _specs(pytestconfig), pytestconfig.getoption("--base-url")
     if url:
         yield {load_contract(specs[0]).name: url}
     else:
-        with simulator(specs, key) as urls:
+        with simulator(specs, key, second_key=SECOND_KEY) as urls:
             yield urls
 
 

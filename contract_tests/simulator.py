@@ -17,10 +17,13 @@ PATIENCE = 60  # seconds until a process that neither speaks nor ends is killed
 
 @contextmanager
 def simulator(
-    specs: Sequence[str], key: str, options: Sequence[str] = ("--speed", str(SPEED), "--seed", str(SEED))
+    specs: Sequence[str],
+    key: str,
+    options: Sequence[str] = ("--speed", str(SPEED), "--seed", str(SEED)),
+    second_key: str = "",
 ) -> Iterator[Mapping[str, str]]:
-    """The base URL of each spec, by its provider's name, while the block runs. No other key is accepted ('': any)."""
-    keys = ["--api-key", key] if key else []
+    """The base URL of each spec, by its provider's name, while the block runs. No other keys are accepted ('': any)."""
+    keys = [part for each in (key, second_key) if each for part in ("--api-key", each)]
     command = [sys.executable, "-m", "mockserver", "serve", *specs, "--port", "0", *options, *keys]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         watchdog = Timer(PATIENCE, process.kill)

@@ -1,5 +1,6 @@
 """Laws of refusals: what is wrong is refused, with a declared status, in the declared shape, and never with a 5xx."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,13 +14,14 @@ from contract_tests.laws.seen import (
     each,
     is_good,
     operations,
+    query_of,
     shown,
     shows,
     status_of,
 )
 from mockserver.errors import MockserverError
 from mockserver.jobs.resource import Action
-from mockserver.openapi.schema import shape_of
+from mockserver.openapi.schema import Validator, shape_of
 
 WRONG = (Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.WRONG_TYPE)
 NOT_THE_REQUEST = (401, 402, 403, 404, 408, 409, 425, 429)  # a valid request may be refused so
@@ -122,7 +124,14 @@ def broken_json_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("ERR009", "Input that breaks the schema is refused", Severity.SILENT, needs=(Purpose.INVALID,))
 def invalid_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
-    return _refused(history, Purpose.INVALID, "invalid input")
+    def check(exchange: Exchange) -> Deviation | None:
+        if status_of(history, exchange) < 300:
+            message = f"invalid input ({exchange.detail}) was answered {exchange.status}"
+            return shows(history, exchange, message, exchange.detail)
+        return None
+
+    odd = [e for e in _asked(history, Purpose.ODD_INPUT) if not _is_valid_body(history, e)]
+    return each([*_asked(history, Purpose.INVALID), *odd], check, "no invalid input was sent")
 
 
 @law(
@@ -193,6 +202,55 @@ def odd_input_is_answered(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     return each(_asked(history, Purpose.ODD_INPUT), check, "no odd input was sent")
+
+
+@law("ERR016", "A query that breaks its schema is refused", Severity.VIOLATION, needs=(Purpose.ODD_INPUT,))
+def invalid_query_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Exchange, str]) -> Deviation | None:
+        exchange, name = found
+        if status_of(history, exchange) < 300:
+            value = query_of(exchange)[name]
+            return shows(history, exchange, f"`{name}` was {shown(value)}, answered {exchange.status}", name)
+        return None
+
+    asked = [e for e in _asked(history, Purpose.ODD_INPUT) if e.method == "GET"]
+    wrong = [(e, name) for e in asked if (name := _wrong_parameter(history, e))]
+    return each(wrong, check, "no query was sent that its schema does not allow")
+
+
+def _is_valid_body(history: History, exchange: Exchange) -> bool:
+    """Whether the JSON that was sent is valid; what was no JSON is not looked at here."""
+    operation, sent = operations(history).get(exchange.operation), exchange.sent
+    node = operation.body.get("application/json") if operation else None
+    if sent is NO_JSON or not node or not exchange.request_body:
+        return True
+    try:
+        return Validator(history.contract.document, node.get("schema") or {}, "request").is_valid(sent)
+    except MockserverError:
+        return True
+
+
+def _wrong_parameter(history: History, exchange: Exchange) -> str:
+    """The name of a query parameter whose single value its schema does not allow, as a number or as a text; or ''."""
+    operation, query = operations(history).get(exchange.operation), query_of(exchange)
+    for parameter in operation.parameters if operation else ():
+        text = query.get(parameter.name)
+        if parameter.place != "query" or text is None or exchange.url.count(f"{parameter.name}=") != 1:
+            continue
+        try:
+            kinds = set(shape_of(history.contract.document, parameter.schema).types)
+            if not kinds or kinds & {"array", "object"}:
+                continue
+            readings: list[Any] = [text]
+            if kinds & {"integer", "number"} and re.fullmatch(r"-?\d{1,30}", text):
+                readings.append(int(text))
+            readings += [text == "true"] * (text in ("true", "false"))
+            validator = Validator(history.contract.document, parameter.schema, "request")
+        except MockserverError:
+            continue
+        if not any(validator.is_valid(reading) for reading in readings):
+            return parameter.name
+    return ""
 
 
 def declared_not_found(history: History, exchange: Exchange) -> int | None:

@@ -164,6 +164,22 @@ def source_is_named(history: History) -> Iterator[Deviation | Unjudged]:
     return each(follow_ups, check, "no job was made from another one")
 
 
+@law("JOB008", "Each create makes a job of its own", Severity.SILENT, level="working", needs=(Purpose.CREATE,))
+def ids_are_new(history: History) -> Iterator[Deviation | Unjudged]:
+    seen: dict[tuple[str, str], Exchange] = {}
+
+    def check(create: Exchange) -> Deviation | None:
+        before = seen.setdefault((create.operation, create.job), create)
+        if before is create:
+            return None
+        message = f"two creates were answered with the id {shown(create.job)}"
+        at_once = (before.number, create.number)
+        return Deviation(message, create.operation, at_once, place(history, create.operation), "id")
+
+    creates = [e for e in history.of(Purpose.CREATE) if e.job and is_good(history, e) and e.action == Action.CREATE]
+    return each(creates if len(creates) > 1 else [], check, "fewer than two jobs were created")
+
+
 # -- status -----------------------------------------------------------------------------------------
 
 
