@@ -125,6 +125,19 @@ def compare_published(a: Published, b: Published) -> list[Difference]:
     return sorted(found, key=lambda each: (order.index(each.effect), each.code, each.operation))
 
 
+def counterparts(here: Subject, there: Subject) -> list[tuple[JobOperation | None, JobOperation]]:
+    """The operations of B's jobs, each with that of A which does the same (None: there is none); of each A once."""
+    pair, found = _Pair(here, there), []
+    for theirs, ours in pair._kinds():
+        taken: set[str] = set()
+        for part in theirs.operations:
+            mine = pair._counterpart(part, ours, taken)
+            if mine is not None:
+                taken.add(mine.operation.name)
+            found.append((mine, part))
+    return found
+
+
 def _plain_path(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
 

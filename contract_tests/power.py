@@ -22,6 +22,7 @@ from mockserver.loading.providers import bundled_names
 
 MAX_JOBS = 60  # of one run; the simulator's cost nothing
 FROZEN = ("--clock", "frozen", "--seed", "1")
+ODDITY = "legal-"  # how the names of switches begin that make an answer odd, and not wrong
 OTHERS = ("tests/documents/batches.yaml",)  # no bundled provider's jobs can be cancelled
 # What else has to happen for a drift to show.
 SCENARIOS = {"rate-limit-without-wait": "rate-limited-on-poll", "rate-limit-as-400": "rate-limited-on-poll"}
@@ -131,7 +132,7 @@ def table(names: Sequence[str] = (), specs: Sequence[str] = ()) -> Iterator[Caug
         specs = [*sorted(bundled_names(), key=lambda name: -len(load_contract(name).parts)), *OTHERS]
     with bench(specs) as running:
         for drift in running.drifts():
-            if not names or drift["name"] in names:
+            if drift["code"].startswith("D") and (not names or drift["name"] in names):
                 yield running.catch(str(drift["name"]), specs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from mockserver.engine.drafts import NO_BODY, NO_JSON, Draft, JobObject, Place, is_list
+from mockserver.engine.oddities import ODDITIES
 from mockserver.engine.placeholders import Values, fill
 from mockserver.engine.refusal import Refusal, Refuser
 from mockserver.engine.rewriting import (
@@ -53,6 +54,7 @@ class Departures:
             "share": _share,
             "refuse": self._refuse,
             "undo": _undo,
+            **ODDITIES,
         }
 
     def make(self, change: Change, draft: Draft, when: When, number: int) -> bool:
@@ -167,6 +169,8 @@ def _change_place(draft: Draft, place: Place, options: Options, is_time: bool) -
         new = CONVERTERS[wanted](value)
     elif operation == "link":
         new = mapped_links(value, lambda link: wanted)
+    elif operation == "query":
+        new = mapped_links(value, lambda link: f"{link}{'&' if '?' in link else '?'}{wanted}")
     elif operation == "scale":
         new = scaled(value, wanted)
     elif operation == "add":
@@ -312,6 +316,18 @@ def _pages(draft: Draft, options: Options, when: When, number: int) -> bool:
     if options["operation"] == "remove":
         changed |= draft.drop_header(b"link") if "next" in options["roles"] else False
     return _written(draft, changed)
+
+
+def tells_more(draft: Draft) -> bool:
+    """Whether a list says that there is more of it."""
+    rank = draft.vocabulary.rank
+    return is_list(draft) and any(
+        rank("paging", role, name) is not None and bool(value)
+        for holder in _round_list(draft)
+        for name, value in holder.items()
+        for role in ("has more", "next")
+        if not isinstance(value, (dict, list))
+    )
 
 
 def _round_list(draft: Draft) -> Iterator[dict[str, Any]]:

@@ -50,6 +50,11 @@ class Draft:
         self.items: list[Any] | None = None
         self.jobs: list[JobObject] = [] if self.is_error else list(self._find_jobs())
 
+    def find_again(self) -> None:
+        """Look for the jobs of the body once more, since its value is another one."""
+        self.items = None
+        self.jobs = [] if self.is_error else list(self._find_jobs())
+
     def replace(self, response: Response) -> None:
         """Take another response, with the headers that every answer gets when its operation is done."""
         own = self.contract.headers.get("request-id", "").lower().encode()

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
-from mockserver.engine.departures import Departures
-from mockserver.engine.drafts import Draft, is_list
+from mockserver.engine.departures import Departures, tells_more
+from mockserver.engine.drafts import NO_JSON, Draft, is_list
+from mockserver.engine.oddities import STARTS, is_declared
 from mockserver.engine.pardoning import pardoned
 from mockserver.engine.refusal import Refuser
 from mockserver.jobs.resource import Contract
 from mockserver.message import Request, Response
+from mockserver.openapi.schema import Validator
 from mockserver.plans.drift import ANY, ERRORS, Change, Drift
 from mockserver.sandbox.exchange import Exchange
 
@@ -22,6 +24,7 @@ class Drifter:
         self._contract = contract
         self._again = again
         self._departures = Departures(Refuser(contract))
+        self._validators: dict[str, Validator | None] = {}
 
     def apply(self, drifts: Iterable[Drift], response: Response, exchange: Exchange) -> Response:
         """The response with all departures that concern it; the same response if there are none."""
@@ -36,7 +39,7 @@ class Drifter:
         draft = Draft(self._contract, response, exchange, is_error)
         applied = []
         for drift in concerned:
-            if self._applied(drift, draft):
+            if self._applied(drift, draft) if not drift.is_legal else self._legally_applied(drift, draft):
                 applied.append(drift.name)
         if not applied:
             return response
@@ -83,6 +86,21 @@ class Drifter:
                 changed |= self._departures.make(change, draft, when, number)
         return changed
 
+    def _legally_applied(self, drift: Drift, draft: Draft) -> bool:
+        """The same for an oddity: where it would make an answer invalid, the answer stays as it was."""
+        first = Response(draft.status, draft.headers, draft.body)
+        before = draft.response(first)
+        was_declared = is_declared(draft, self._validators)
+        if not self._applied(drift, draft):
+            return False
+        if was_declared and not draft.is_error and draft.value is not NO_JSON and not self._is_declared(draft):
+            draft.take(before)
+            return False
+        return True
+
+    def _is_declared(self, draft: Draft) -> bool:
+        return is_declared(draft, self._validators)
+
     def _ask(self, change: Change, draft: Draft) -> bool:
         """The answer that the same request would get if it were written otherwise."""
         exchange = draft.exchange
@@ -93,6 +111,8 @@ class Drifter:
         response, other = found
         if (response.status, response.body) == (draft.status, draft.body):
             return False
+        if change.options["limit"] and not tells_more(Draft(self._contract, response, exchange, False)):
+            return False  # who reads it could not know that there is more
         if change.options["mend"]:
             exchange.marked.refusal = ""
         exchange.job = other.job or exchange.job
@@ -108,4 +128,7 @@ def _is_numbered(drift: Drift) -> bool:
 
 def _count(drift: Drift, exchange: Exchange) -> int:
     """The number of this answer among those about one job that the drift is about."""
-    return exchange.sandbox.count(("drift", drift.name, exchange.job.id if exchange.job else exchange.request.path))
+    starts = {action.value for action in STARTS}
+    is_about_one = exchange.job is not None and not drift.actions <= starts  # of creates each is about another job
+    subject = exchange.job.id if exchange.job is not None and is_about_one else exchange.request.path
+    return exchange.sandbox.count(("drift", drift.name, subject))

@@ -26,7 +26,8 @@ def pardoned(exchange: Exchange, contract: Contract, options: Mapping[str, Any])
     """The request of an exchange, written otherwise as a drift asks for; None where there is nothing to be changed.
 
     `without` are roles of a list's parameters and `headers` names of headers that are taken away; `mend` is what is
-    put right: a refused `key`, the `owner` of a job that another key created, a `body` that is invalid.
+    put right: a refused `key`, the `owner` of a job that another key created, a `body` that is invalid. `limit` is the
+    most that a page holds, where a list has pages that are found by what the one before ends with.
     """
     request, operation = exchange.request, exchange.operation
     refusal = exchange.marks.refusal if exchange.marks else ""
@@ -46,6 +47,8 @@ def pardoned(exchange: Exchange, contract: Contract, options: Mapping[str, Any])
         return None
     else:
         query = _without(request.query, options["without"], contract.vocabulary)
+        if options["limit"]:
+            query = _limited(query, options["limit"], operation, contract.vocabulary)
         headers = {n: v for n, v in request.headers.items() if n.decode("latin-1") not in options["headers"]}
         is_same = query == request.query and len(headers) == len(request.headers)
         changed = None if is_same else request._replace(query=query, headers=headers)
@@ -63,6 +66,19 @@ def _without(query: str, roles: frozenset[str], vocabulary: Vocabulary) -> str:
         if all(vocabulary.rank("paging", role, unquote(pair.partition("=")[0])) is None for role in roles)
     ]
     return "&".join(kept) if given else query
+
+
+def _limited(query: str, most: int, operation: Operation | None, vocabulary: Vocabulary) -> str:
+    """A query string that asks for pages of so many at most; as it is where pages are counted, or have no size."""
+    named = [each.name for each in operation.parameters if each.place == "query"] if operation else []
+    limit, after = (vocabulary.best("paging", role, named) for role in ("limit", "after"))
+    if limit is None or after is None:
+        return query
+    pairs = parse_qsl(query, keep_blank_values=True)
+    asked = next((value for name, value in pairs if name == limit), "")
+    if asked and (not asked.isdigit() or int(asked) <= most):
+        return query
+    return urlencode([*(pair for pair in pairs if pair[0] != limit), (limit, str(most))])
 
 
 def _with_key(request: Request, contract: Contract, operation: Operation, key: str) -> Request | None:

@@ -8,10 +8,10 @@ from typing import Any
 from mockserver.errors import DeclarationError
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.lifecycle import TERMINAL, State
-from mockserver.jobs.resource import Action, Pointer, RefusalRule
+from mockserver.jobs.resource import Action, Pointer, RefusalRule, Sdk
 from mockserver.openapi.document import pointer_tokens
 
-ROOT_KEYS = {"resources", "refusals", "codes", "headers"}
+ROOT_KEYS = {"resources", "refusals", "codes", "headers", "sdk"}
 SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RESULT, Action.CANCEL,
           Action.DELETE}  # fmt: skip
 RESOURCE_KEYS = {a.value for a in SINGLE} | {
@@ -65,6 +65,11 @@ PLACEHOLDERS = {
 EVENT_PLACEHOLDERS = {"event_id", "type", "id", "status", "job", "now", "now_ms", "instant"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 HEADERS = {"poll-after", "request-id"}
+SDK_LANGUAGES = {"python"}
+SDK_KEYS = {"package", "page", "next-page", "error", "error-at", "parse"} | {a.value for a in Action}
+_PACKAGE = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
+_MODEL = re.compile(r"([A-Za-z]\w*(?:\.[A-Za-z]\w*)*):[A-Za-z]\w*", re.ASCII)
+_METHOD = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class Declaration:
     refusals: Mapping[str, RefusalRule] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str | None] = field(default_factory=dict)
+    sdk: Mapping[str, Sdk] = field(default_factory=dict)
 
 
 def read_declaration(data: Any, where: str) -> Declaration:
@@ -124,6 +130,43 @@ def read_declaration(data: Any, where: str) -> Declaration:
         refusals={n: _read_refusal(r, f"{where}.refusals.{n}") for n, r in refusals.items()},
         codes={str(k): v for k, v in _map(data, "codes", where).items()},
         headers=headers,
+        sdk=_read_sdks(_map(data, "sdk", where), f"{where}.sdk"),
+    )
+
+
+def _read_sdks(data: dict[str, Any], where: str) -> dict[str, Sdk]:
+    _check(data, SDK_LANGUAGES, where)
+    return {language: _read_sdk(entry, f"{where}.{language}") for language, entry in data.items()}
+
+
+def _read_sdk(data: Any, where: str) -> Sdk:
+    _check(data, SDK_KEYS, where)
+    package = data.get("package")
+    if not isinstance(package, str) or not _PACKAGE.fullmatch(package):
+        raise DeclarationError(f"{where}.package is {package!r}, expected the name of a package.")
+
+    def model(key: str) -> str:
+        """A model's name; one of another package is none of this SDK's."""
+        found = data.get(key, "")
+        named = _MODEL.fullmatch(found) if isinstance(found, str) else None
+        if key in data and not (named and f"{named[1]}.".startswith(f"{package}.")):
+            raise DeclarationError(f"{where}.{key} is {found!r}, expected a model of {package}: {package}.module:Name.")
+        return str(found)
+
+    def method(key: str, usual: str) -> str:
+        found = data.get(key, usual)
+        if key in data and not (isinstance(found, str) and _METHOD.fullmatch(found)):
+            raise DeclarationError(f"{where}.{key} is {found!r}, expected the name of a method.")
+        return str(found)
+
+    return Sdk(
+        package=package,
+        models={action: model(action.value) for action in Action if action.value in data},
+        page=model("page"),
+        next_page=method("next-page", ""),
+        error=model("error"),
+        error_at=_pointer(data["error-at"], f"{where}.error-at") if "error-at" in data else (),
+        parse=method("parse", "model_validate"),
     )
 
 

@@ -59,6 +59,7 @@ def read_contract(
         vocabulary=vocabulary,
         conclusions=(*reading.conclusions, *about_collections),
         collections=collections,
+        sdk=declaration.sdk,
     )
 
 

@@ -192,6 +192,25 @@ class RefusalRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Sdk:
+    """The official client library of one language: what it reads answers with. All of it is data, nothing is loaded.
+
+    `models` maps actions to models (`package.module:Name`), that of `list` being one item of it; `page` is the model of
+    a list and `next_page` its method that tells the next page (None: the last one). `parse` is the models' method that
+    answers are read by. `error` is the model of an error, and `error_at` where it stands in a refusal's body (where
+    nothing stands there, it is the body itself).
+    """
+
+    package: str
+    models: Mapping[Action, str] = field(default_factory=dict)
+    page: str = ""
+    next_page: str = ""
+    error: str = ""
+    error_at: Pointer = ()
+    parse: str = "model_validate"
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """A document as a set of job resources, with the provider's way of refusing and what led to it all."""
 
@@ -204,6 +223,7 @@ class Contract:
     vocabulary: Vocabulary
     conclusions: tuple[Conclusion, ...]
     collections: tuple[Collection, ...] = ()
+    sdk: Mapping[str, Sdk] = field(default_factory=dict)  # by language
     # by the name of the operation
     parts: Mapping[str, tuple[JobResource, JobOperation]] = field(init=False, repr=False, compare=False)
     records: Mapping[str, tuple[Collection, RecordOperation]] = field(init=False, repr=False, compare=False)

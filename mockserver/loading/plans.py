@@ -22,8 +22,11 @@ def load_scenarios(files: Sequence[str] = ()) -> Mapping[str, Scenario]:
 
 
 def load_drifts(files: Sequence[str] = ()) -> Mapping[str, Drift]:
-    """All drifts by name: the bundled ones, then those of `files`, which may replace them. Raises MockserverError."""
-    found = dict(_bundled_drifts())
+    """All drifts by name: the bundled ones, what is odd and legal, then those of `files`, which may replace them.
+
+    Raises MockserverError.
+    """
+    found = {**_bundled_drifts(), **_bundled_oddities()}
     for file in files:
         found.update(read_drifts(_read(Path(file)), file))
     return found
@@ -50,6 +53,11 @@ def _bundled_scenarios() -> Mapping[str, Scenario]:
 @cache
 def _bundled_drifts() -> Mapping[str, Drift]:
     return read_drifts(_read(bundled("fixtures") / "drifts.yaml"), "drifts.yaml")
+
+
+@cache
+def _bundled_oddities() -> Mapping[str, Drift]:
+    return read_drifts(_read(bundled("fixtures") / "oddities.yaml"), "oddities.yaml")
 
 
 def _read(path: Path) -> Any:

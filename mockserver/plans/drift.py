@@ -9,9 +9,10 @@ from mockserver.errors import DeclarationError
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.lifecycle import State
 from mockserver.plans.reading import as_choice, as_map, as_number, as_text, as_whole
-from mockserver.plans.scenario import ACTIONS, GROUPS, NAME
+from mockserver.plans.scenario import ACTIONS, GROUPS, NAME, read_job
 
-CODE = r"D\d{3}"  # of one length, so that they sort
+CODE = r"[DO]\d{3}"  # of one length, so that they sort; O is for what is odd and legal
+LEGAL = "legal-"  # how the names of the latter begin
 ERRORS = "errors"  # refusals, whatever the operation
 DRIFT_ACTIONS = frozenset({*ACTIONS, "", ERRORS})
 ANY = "any"
@@ -26,10 +27,14 @@ PAGE_ROLES = frozenset({"limit", "after", "order", "page", "offset"})  # paramet
 LIST_ROLES = frozenset({"first id", "last id", "has more", "next", "previous", "total", "pages", "page number",
                         "page size"})  # fmt: skip  # fields of its answer
 CONVERSIONS = frozenset({"other type", "other time", "milliseconds", "other scale", "other shape", "object", "link",
-                         "message", "path"})  # fmt: skip
+                         "message", "path", "fraction", "offset"})  # fmt: skip
 CASES = frozenset({"upper", "pascal", "padded"})
 ITEMS = frozenset({"repeat", "reverse", "drop last", "null first"})
 MENDS = frozenset({"key", "owner", "body"})
+FRAMINGS = frozenset({"chunked", "until-close", "titled"})
+OPTIONAL = frozenset({"left out", "null"})
+TAGS = frozenset({"weak", "of body"})
+THERE = (301, 302, 303, 307, 308)
 # What `{…}` in texts stands for: docs/drifts.md.
 PLACEHOLDERS = frozenset({"body", "json", "job", "items", "error", "message", "code", "type", "id", "url", "status",
                           "site", "count", "now"})  # fmt: skip
@@ -72,7 +77,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One departure: `code` is stable, `changes` are made to answers of some `actions`."""
+    """One departure: `code` is stable, `changes` are made to answers of some `actions`.
+
+    One whose code begins with O is an oddity: what it makes of an answer is legal, and is left where it is not.
+    """
 
     name: str
     code: str
@@ -81,6 +89,11 @@ class Drift:
     actions: frozenset[str]
     changes: tuple[Change, ...]
     when: When = When()
+
+    @property
+    def is_legal(self) -> bool:
+        """Whether it departs from what is usual, not from the contract."""
+        return self.code.startswith("O")
 
 
 def read_drifts(data: Any, where: str) -> dict[str, Drift]:
@@ -102,7 +115,9 @@ def _read_drift(name: str, data: Any, where: str) -> Drift:
     entry = as_map(data, {"code", "summary", "source", "on", "when", "change"}, where)
     code = as_text(entry.get("code"), f"{where}.code")
     if not re.fullmatch(CODE, code):
-        raise DeclarationError(f"{where}.code: found {code!r}, expected D and three digits, such as D007.")
+        raise DeclarationError(f"{where}.code: found {code!r}, expected D and three digits, such as D007; O and three digits for what is legal.")
+    if code.startswith("O") != name.startswith(LEGAL):
+        raise DeclarationError(f"{where}: names that begin with {LEGAL} have codes that begin with O, and no others.")
     summary = as_text(entry.get("summary"), f"{where}.summary", 200)
     if "\n" in summary:
         raise DeclarationError(f"{where}.summary: expected one line.")
@@ -209,7 +224,7 @@ def _read_word(data: Any, where: str) -> Mapping[str, Any]:
     return {"of": of, key: value}
 
 
-_OPERATIONS = {"remove", "set", "now", "convert", "scale", "add", "suffix", "rename", "move", "copy", "link"}
+_OPERATIONS = {"remove", "set", "now", "convert", "scale", "add", "suffix", "rename", "move", "copy", "link", "query"}
 
 
 def _field_reader(roles: Collection[str]) -> Callable[[Any, str], Mapping[str, Any]]:
@@ -226,8 +241,8 @@ def _field_reader(roles: Collection[str]) -> Callable[[Any, str], Mapping[str, A
             value = as_choice(value, CONVERSIONS, f"{where}.convert")
         elif operation in ("scale", "add"):
             value = as_number(value, f"{where}.{operation}", -1e9, 1e9)
-        elif operation == "suffix":
-            value = as_text(value, f"{where}.suffix", 200)
+        elif operation in ("suffix", "query"):
+            value = as_text(value, f"{where}.{operation}", 200)
         elif operation == "link":
             if not isinstance(value, str):
                 raise DeclarationError(f"{where}.link: found {value!r}, expected a text.")
@@ -321,15 +336,50 @@ def _read_items(data: Any, where: str) -> Mapping[str, Any]:
 
 
 def _read_ask(data: Any, where: str) -> Mapping[str, Any]:
-    entry = as_map(data, {"without", "headers", "mend"}, where)
+    entry = as_map(data, {"without", "headers", "mend", "limit"}, where)
     if not entry:
-        raise DeclarationError(f"{where}: expected `without`, `headers` or `mend`.")
+        raise DeclarationError(f"{where}: expected `without`, `headers` or `mend`, or `limit`.")
     headers = _texts(entry["headers"], f"{where}.headers") if "headers" in entry else []
     return {
         "without": frozenset(_words(entry, "without", PAGE_ROLES, where)),
         "headers": frozenset(header.lower() for header in headers),
         "mend": as_choice(entry["mend"], MENDS, f"{where}.mend") if "mend" in entry else "",
+        "limit": as_whole(entry["limit"], f"{where}.limit", 1, 1000) if "limit" in entry else 0,
     }
+
+
+def _read_json(data: Any, where: str) -> Mapping[str, Any]:
+    entry = as_map(data, {"reversed", "indent", "ascii", "parameter"}, where)
+    if not entry:
+        raise DeclarationError(f"{where}: expected at least one of ascii, indent, parameter, reversed.")
+    return {
+        **{key: _flag(entry, key, where) for key in ("reversed", "ascii")},
+        "indent": as_whole(entry["indent"], f"{where}.indent", 0, 8) if "indent" in entry else None,
+        "parameter": _header_value(entry["parameter"], f"{where}.parameter") if "parameter" in entry else "",
+    }
+
+
+_LIFE = {"queue", "run", "pace", "end", "at", "error", "expires-after"}
+
+
+def _read_life(data: Any, where: str) -> Mapping[str, Any]:
+    entry = dict(as_map(data, {*_LIFE, "steps"}, where))
+    steps = as_whole(entry.pop("steps"), f"{where}.steps", 1, 1000) if "steps" in entry else None
+    if not entry and steps is None:
+        raise DeclarationError(f"{where}: expected at least one of {', '.join(sorted({*_LIFE, 'steps'}))}.")
+    return {"plan": read_job(entry, where) if entry else None, "steps": steps}
+
+
+def _read_redirect(data: Any, where: str) -> Mapping[str, Any]:
+    entry = as_map(data, {"status", "relative"}, where)
+    status = as_whole(entry.get("status", 302), f"{where}.status", 301, 308)
+    if status not in THERE:
+        raise DeclarationError(f"{where}.status: found {status}, expected one of {', '.join(map(str, THERE))}.")
+    return {"status": status, "relative": _flag(entry, "relative", where)}
+
+
+def _choice_reader(key: str, choices: Collection[str]) -> Callable[[Any, str], Mapping[str, Any]]:
+    return lambda data, where: {key: as_choice(data, choices, where)}
 
 
 def _always(data: Any, where: str) -> Mapping[str, Any]:
@@ -355,4 +405,10 @@ _PRIMITIVES: Mapping[str, Callable[[Any, str], Mapping[str, Any]]] = {
     "refuse": _read_refuse,
     "undo": _always,
     "ask": _read_ask,
+    "json": _read_json,
+    "job": _read_life,
+    "redirect": _read_redirect,
+    "tag": _choice_reader("how", TAGS),
+    "optional": _choice_reader("how", OPTIONAL),
+    "framing": _choice_reader("kind", FRAMINGS),
 }

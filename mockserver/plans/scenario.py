@@ -216,7 +216,7 @@ def read_scenario(name: str, data: Any, kinds: frozenset[str], where: str) -> Sc
         raise DeclarationError(f"{where}.requests: expected a list of steps.")
     if len(steps) > MAX_STEPS:
         raise DeclarationError(f"{where}.requests: found {len(steps)} steps, expected at most {MAX_STEPS}.")
-    job = _read_job(entry["job"], f"{where}.job") if "job" in entry else None
+    job = read_job(entry["job"], f"{where}.job") if "job" in entry else None
     if job is None and not steps:
         raise DeclarationError(f"{where}: expected `job`, `requests`, or both: without them nothing happens.")
     return Scenario(
@@ -236,7 +236,8 @@ def read_definition(name: str, data: Any, kinds: frozenset[str], where: str) -> 
     return read_scenario(name, data, kinds, where)
 
 
-def _read_job(data: Any, where: str) -> JobPlan:
+def read_job(data: Any, where: str) -> JobPlan:
+    """What happens to a job, from data. Raises DeclarationError."""
     entry = as_map(data, _JOB_KEYS, where)
     if not entry:
         raise DeclarationError(f"{where}: expected at least one of {', '.join(sorted(_JOB_KEYS))}.")

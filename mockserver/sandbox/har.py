@@ -12,6 +12,7 @@ from mockserver import __version__
 from mockserver.instants import write_instant
 from mockserver.masking import Masking, masking, pairs_of
 from mockserver.message import PHRASES
+from mockserver.sandbox.conduct import CUT
 from mockserver.sandbox.journal import Entry
 from mockserver.sandbox.showing import NOTHING, is_request_cut, shown_form, shown_violation, text_of
 
@@ -39,7 +40,7 @@ def as_har(
 
 
 def _entry(entry: Entry, masked: Masking, prefixes: Mapping[str, str]) -> dict[str, Any]:
-    broken = entry.fault if entry.fault != "delay" else ""
+    broken = entry.fault if entry.fault in CUT else ""
     comment = f"the connection was broken: {broken}" if broken else ""
     held = round(entry.delay * 1000)  # milliseconds that a scenario held the answer back
     return {

@@ -1,4 +1,4 @@
-"""Answers that are broken on their way: held back, reset, lost, cut short, or never ended."""
+"""Answers that are broken on their way: held back, reset, lost, cut short, or never ended; or only sent otherwise."""
 
 import asyncio
 import socket
@@ -8,9 +8,11 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from mockserver.message import Response
+from mockserver.message import PHRASES, RawHeaders, Response
 
 LOOK_ROUND = 0.5  # seconds after which is looked whether the server stops: uvicorn keeps no connection alive then
+PIECES = 3  # of a chunked body
+_FRAMED = ("chunked", "until-close", "titled")
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time: closing sends RST
 
 
@@ -31,6 +33,8 @@ async def break_off(response: Response, scope: Scope, receive: Receive, send: Se
     cuts = fault.kind in ("truncate", "stall")
     if scope["method"] == "HEAD":
         body = b""
+    if fault.kind in _FRAMED:
+        return await _send_framed(response, cycle, send, scope["method"] == "HEAD")
     if fault.kind == "delay" or (cuts and not body):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -46,6 +50,53 @@ async def break_off(response: Response, scope: Scope, receive: Receive, send: Se
         raise BrokenConnection(f"the connection was broken: {fault.kind}")
     hang_up(transport, fault.kind == "reset")
     cycle.disconnected = True  # type: ignore[union-attr]  # uvicorn is to send and to say nothing more
+
+
+async def _send_framed(response: Response, cycle: Any, send: Send, is_head: bool) -> None:
+    """Send a whole response as other servers do: in chunks, up to the end of the connection, with other capitals.
+
+    In this process there is no connection: what a client sees of it there are the headers.
+    """
+    status, headers, body, fault = response
+    assert fault is not None
+    if is_head:
+        body = b""
+    if fault.kind != "titled":
+        headers = [header for header in headers if header[0] != b"content-length"]
+    if fault.kind == "until-close":
+        headers.append((b"connection", b"close"))
+    if fault.kind == "titled":
+        headers = [(name.title(), value) for name, value in headers]
+    transport = getattr(cycle, "transport", None)
+    if fault.kind == "chunked" or transport is None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        size = max(-(-len(body) // PIECES), 1) if fault.kind == "chunked" else len(body)
+        for start in range(0, len(body), size or 1):
+            piece = body[start : start + size]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    version = "1.0" if fault.kind == "until-close" else "1.1"
+    _write(cycle, _head(version, status, headers) + body, fault.kind == "until-close" or not cycle.keep_alive)
+
+
+def _head(version: str, status: int, headers: RawHeaders) -> bytes:
+    """The lines above a body."""
+    lines = [f"HTTP/{version} {status} {PHRASES.get(status, '')}".encode()]
+    lines += [name + b": " + value.translate(None, b"\r\n\0") for name, value in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _write(cycle: Any, message: bytes, is_last: bool) -> None:
+    """Write a whole message past uvicorn, which writes all names in small letters, and tell it so."""
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(message)
+    cycle.message_event.set()
+    if is_last:
+        cycle.keep_alive = False
+        cycle.transport.close()
+    cycle.on_response()
 
 
 async def _has_left(cycle: Any, receive: Receive, seconds: float) -> bool:
