@@ -17,8 +17,9 @@ from contract_tests.playing.budget import budget_for
 from contract_tests.playing.har import from_har, to_har
 from contract_tests.playing.stories import Options, Plan, plan, play
 from contract_tests.playing.target import Service, is_loopback
+from contract_tests.reference import judge_by_reference
 from contract_tests.report.coverage import cover
-from contract_tests.report.evidence import evidence, repeat
+from contract_tests.report.evidence import evidence, quoted, repeat
 from contract_tests.report.timelines import watched
 from mockserver import __version__
 from mockserver.errors import MockserverError
@@ -68,6 +69,7 @@ class Wishes:
     schema: bool = True
     examples: int = 20
     with_lint: bool = True
+    reference: str = ""  # a contract that clients of this endpoint were written for
 
 
 class CheckError(MockserverError):
@@ -83,6 +85,7 @@ def plan_of(wishes: Wishes) -> Plan:
 def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, History]:
     """Judge a live endpoint. Raises MockserverError for a spec that cannot be read."""
     contract = load_contract(wishes.spec)
+    _refuse_unreadable(wishes.reference)
     budget = _budget(wishes)
     with Service(wishes.url) as service:
         history = play(contract, service, budget, _options(wishes), progress)
@@ -102,16 +105,19 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
         "jobs_created": budget.created,
         "spent": budget.spent if budget.prices else None,
         "max_jobs": budget.max_jobs,
+        **_compared(wishes),
     }
     return _report(history, outcomes, wishes.spec, about, phases), history
 
 
-def check_har(har: Any, spec: str, only: Collection[str] = ()) -> tuple[Report, History]:
+def check_har(har: Any, spec: str, only: Collection[str] = (), reference: str = "") -> tuple[Report, History]:
     """Judge what was recorded, without a network. Raises MockserverError."""
+    _refuse_unreadable(reference)
     history = from_har(load_contract(spec), har)
-    wishes = Wishes("", spec, only=only)
+    wishes = Wishes("", spec, only=only, reference=reference)
     outcomes = _judged(history, wishes)
-    return _report(history, outcomes, spec, {"url": "", "mode": "from-har"}, dict(history.phases)), history
+    about = {"url": "", "mode": "from-har", **_compared(wishes)}
+    return _report(history, outcomes, spec, about, dict(history.phases)), history
 
 
 def recorded(history: History, wishes: Wishes) -> bytes:
@@ -146,7 +152,45 @@ def _judged(history: History, wishes: Wishes) -> list[Outcome]:
         evidence=lambda exchange: evidence(exchange, masking),
         repeat=lambda exchange, code: repeat(exchange, code, wishes.url, wishes.spec, masking),
     )
+    outcomes += _by_reference(history, wishes, masking) if wishes.reference else []
     return outcomes + (_linted(published, wishes) if wishes.with_lint else [])
+
+
+def _refuse_unreadable(reference: str) -> None:
+    """A reference that cannot be read is said before a request is sent."""
+    if reference:
+        load_contract(reference)
+
+
+def _compared(wishes: Wishes) -> dict[str, Any]:
+    return {"reference": wishes.reference} if wishes.reference else {}
+
+
+def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Outcome]:
+    """Where a client of the reference breaks; what is quoted of answers has secrets masked."""
+    outcomes = judge_by_reference(
+        history,
+        wishes.reference,
+        wishes.spec,
+        codes=frozenset(wishes.only) or None,
+        evidence=lambda exchange: evidence(exchange, masking),
+        repeat=lambda exchange, code: _with_reference(
+            repeat(exchange, code, wishes.url, wishes.spec, masking), wishes.reference
+        ),
+    )
+    return [
+        replace(
+            outcome,
+            findings=tuple(replace(finding, message=masking.text(finding.message)) for finding in outcome.findings),
+        )
+        for outcome in outcomes
+    ]
+
+
+def _with_reference(lines: tuple[str, ...], reference: str) -> tuple[str, ...]:
+    """The commands that show a finding again; the check among them needs the reference, too."""
+    *others, check_line = lines
+    return (*others, f"{check_line} --reference {quoted(reference)}")
 
 
 def _linted(published: Published, wishes: Wishes) -> list[Outcome]:

@@ -11,7 +11,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
-from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
+from schemathesis.openapi.checks import AuthScenario, EnsureResourceAvailability, IgnoredAuth, RejectedPositiveData
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 from schemathesis.transport import SerializationContext
 from schemathesis.transport.requests import REQUESTS_TRANSPORT, RequestsTransport, multipart_serializer
@@ -134,6 +134,9 @@ class Excuses:
                 return "a made-up cursor"
             case AcceptedNegativeData() if self._is_valid_as_a_form(case):
                 return "a form that is valid as text"
+            case IgnoredAuth() if failure.scenario is AuthScenario.INVALID_AUTH:
+                # A service may take any key that looks like one. KEY002 tries those that must be refused.
+                return "a made-up key"
         return ""
 
     def _came_at_the_wrong_time(self, case: Case[Any], response: Response) -> bool:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -45,6 +46,8 @@ class KeyMissing(MockserverError):
 @click.option("--patience", default=900.0, show_default=True, metavar="SECONDS", help="How long jobs are waited for.")
 @click.option("--interval", type=float, metavar="SECONDS", help="Between polls [what the endpoint advises, or 10].")
 @click.option("--only", multiple=True, metavar="CODE", help="Judge by these laws alone (repeatable).")
+@click.option("--reference", metavar="SPEC", default="",
+              help="Tell where clients break that were written for this contract.")  # fmt: skip
 @click.option("--no-schema", is_flag=True, help="Leave out schemathesis, which creates hundreds of jobs.")
 @click.option("--report", "folder", metavar="DIR", help="Write reports: JSON, HTML, JUnit, SARIF, Markdown, a badge.")
 @click.option("--har", metavar="FILE", help="Keep all that is sent and received, with secrets masked.")
@@ -65,6 +68,7 @@ def check(
     patience: float,
     interval: float | None,
     only: tuple[str, ...],
+    reference: str,
     no_schema: bool,
     folder: str | None,
     har: str | None,
@@ -80,6 +84,7 @@ def check(
 
     if bool(url) == bool(from_har):
         raise click.UsageError("give either a URL or --from-har FILE.")
+    _refuse_no_url(url)
     _refuse_unknown(only)
     wishes = checking.Wishes(
         url=url.rstrip("/"),
@@ -94,12 +99,16 @@ def check(
         interval=interval,
         only=only,
         schema=not no_schema,
+        reference=reference,
     )
     if plan_only:
         _print_plan(checking.plan_of(wishes))
         return
+    for name in (har, write_baseline, folder and str(Path(folder, "report.json"))):
+        if name:  # what cannot be kept is known before anything is spent
+            _make_folder(Path(name).parent)
     if from_har:
-        report, history = checking.check_har(_json_file(from_har), spec, only)
+        report, history = checking.check_har(_json_file(from_har), spec, only, reference)
     else:
         report, history = checking.check(wishes, _progress)
     if sys.stderr.isatty():
@@ -116,6 +125,8 @@ def check(
     if folder:
         _write_reports(report, Path(folder))
     _print(report)
+    if reference:
+        _print_breaks(report, reference)
     judged = any(exchange.status for exchange in history.exchanges)
     sys.exit(2 if not judged else accepted if baseline else report.exit_code)
 
@@ -202,6 +213,19 @@ def _key(name: str | None) -> str:
     return value
 
 
+def _refuse_no_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_usable = not url or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+        has_login = "@" in parts.netloc
+    except ValueError:
+        is_usable, has_login = False, False
+    if not is_usable:
+        raise click.BadParameter(f"found {url!r}, expected http://HOST or https://HOST, with a port and a path if any.")
+    if has_login:  # it would stand in every report
+        raise click.BadParameter("found a user or a password in it; keys are given by --key-env.")
+
+
 def _prices(given: tuple[str, ...]) -> Mapping[str, float]:
     prices = {}
     for each in given:
@@ -250,14 +274,33 @@ def _print(report: "Report") -> None:
     click.echo(write(report, colours=colours).rstrip("\n"))
 
 
+def _print_breaks(report: "Report", reference: str) -> None:
+    """How many places break a client of the reference, by what they do to it."""
+    from contract_tests.comparing import Effect
+    from contract_tests.reference import ranked
+
+    found = ranked(report.outcomes)
+    counts = {effect: sum(each is effect for each, _ in found) for effect in Effect if effect is not Effect.DIFFERS}
+    told = ", ".join(f"{count} × {effect.value}" for effect, count in counts.items())
+    seen = sum(finding.code.startswith("REF") for effect, finding in found if effect is not Effect.DIFFERS)
+    say(f"places where a client of {reference} breaks: {told} ({seen} of them seen live)")
+
+
 def _write_reports(report: "Report", folder: Path) -> None:
     from importlib import import_module
 
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     for name, writer in WRITERS.items():
         _write(folder / name, import_module(f"contract_tests.report.{writer}").write(report))
     _write(folder / "badge.json", import_module("contract_tests.report.badge").shields(report))
     say(f"wrote {', '.join((*WRITERS, 'badge.json'))} to {folder}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DocumentError(f"{folder}: cannot be made: {error.strerror}.") from None
 
 
 def _with_baseline(report: "Report", file: str) -> tuple["Report", int]:

@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
+import orjson
+
 from mockserver.engine.drafts import NO_BODY, NO_JSON, Draft
 from mockserver.engine.results import ASSETS, ResultFacts
 from mockserver.errors import DocumentError
+from mockserver.jobs.job import Job
 from mockserver.jobs.resource import Action
 from mockserver.message import Fault
 from mockserver.openapi.schema import Validator, shape_of
@@ -16,6 +19,8 @@ from mockserver.plans.drift import When
 Options = Mapping[str, Any]
 STARTS = (Action.CREATE, Action.FOLLOW_UP)
 _FILES = {b"video/mp4": "mp4", b"audio/wav": "wav", b"audio/mpeg": "mp3"}  # results that have a link of their own
+
+_EXACT = 2**53  # beyond it a float is another number
 
 
 def is_declared(draft: Draft, validators: dict[str, Validator | None]) -> bool:
@@ -45,12 +50,14 @@ def _json(draft: Draft, options: Options, when: When, number: int) -> bool:
         return False
     if options["reversed"]:
         draft.value = _reversed(draft.value)
+    if options["floats"]:
+        draft.value = _floats(draft.value)
     media = draft.header(b"content-type") or b""
     if (more := options["parameter"].encode()) and b";" not in media:
         draft.set_header(b"content-type", media + more)
     separators = None if options["indent"] is not None else (",", ":")
     text = json.dumps(draft.value, ensure_ascii=options["ascii"], indent=options["indent"], separators=separators)
-    body = text.encode()
+    body = (text if options["indent"] is None else f"{text}\n").encode()
     changed = body != draft.content or draft.header(b"content-type") != media
     draft.body, draft.is_written = body, False
     draft.find_again()
@@ -64,6 +71,15 @@ def _reversed(value: Any) -> Any:
     return [_reversed(item) for item in value] if isinstance(value, list) else value
 
 
+def _floats(value: Any) -> Any:
+    """The same value with all whole numbers written as 20.0."""
+    if isinstance(value, dict):
+        return {name: _floats(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if type(value) is int and abs(value) < _EXACT else value
+
+
 def _job(draft: Draft, options: Options, when: When, number: int) -> bool:
     """Another life of the job that was just created. Its answer is as it was: all this comes later."""
     exchange = draft.exchange
@@ -73,6 +89,9 @@ def _job(draft: Draft, options: Options, when: When, number: int) -> bool:
     known = exchange.account.store.get(exchange.job.id)
     if known is None or known.id in exchange.account.held:  # polls move it, not time
         return False
+    if options["id"] and not _renamed(draft, known, options["id"].replace("{id}", known.id)):
+        return False
+    known = exchange.job
     plan, timeline = options["plan"], known.timeline
     if plan is not None:
         if plan.end is not None and plan.end not in draft.words:  # the contract has no word for such an end
@@ -82,8 +101,33 @@ def _job(draft: Draft, options: Options, when: When, number: int) -> bool:
         timeline = timeline._replace(steps=options["steps"])
     failure = (plan.error or None) if plan is not None and plan.end is not None else known.failure
     if timeline == known.timeline:
-        return False
+        return bool(options["id"])
     exchange.account.store.replace(known._replace(timeline=timeline, failure=failure))
+    return True
+
+
+def _renamed(draft: Draft, job: Job, id: str) -> bool:
+    """Give a new job another id, in the store and in the answer, where its contract allows such ids."""
+    exchange = draft.exchange
+    document = draft.contract.document
+    if draft.value is NO_JSON or draft.resource is None or exchange.sandbox.telling:
+        return False
+    for part in draft.resource.operations:
+        name = part.id_place.pointer[0] if part.id_place else None
+        for each in part.operation.parameters:
+            if each.name == name and not Validator(document, each.schema, "request").is_valid(id):
+                return False
+    before, value = draft.content, draft.value
+    draft.body = before.replace(job.id.encode(), id.encode())
+    draft.value, draft.is_written = orjson.loads(draft.body), False
+    if draft.body == before or not is_declared(draft, {}):
+        draft.body, draft.value = before, value
+        return False
+    store = exchange.account.store
+    exchange.job = job._replace(id=id)
+    store.remove(job.id)
+    store.add(exchange.job, exchange.now)
+    draft.find_again()
     return True
 
 
@@ -126,7 +170,7 @@ def _tag(draft: Draft, options: Options, when: When, number: int) -> bool:
 
 
 def _optional(draft: Draft, options: Options, when: When, number: int) -> bool:
-    """Fields that need not be there: nulls left out, or what is left out as null where it may be."""
+    """Fields that need not be there: left out if they play no role, or as null where they are not there and may be."""
     view = draft.part.view if draft.part else None
     if view is None:
         return False
@@ -142,9 +186,11 @@ def _optional(draft: Draft, options: Options, when: When, number: int) -> bool:
                     job.fields[name] = None
                     changed = True
         else:
-            for name in [name for name, value in job.fields.items() if value is None and name not in shape.required]:
-                del job.fields[name]
-                changed = True
+            needed = {*shape.required, *(pointer[0] for pointers in view.fields.values() for pointer in pointers)}
+            for name in [name for name, value in job.fields.items() if value is None or name not in needed]:
+                if name not in shape.required:
+                    del job.fields[name]
+                    changed = True
     draft.is_written = draft.is_written or changed
     return changed
 
@@ -155,7 +201,7 @@ def _framing(draft: Draft, options: Options, when: When, number: int) -> bool:
     kind = options["kind"]
     if marks.fault is not None or (kind != "titled" and (draft.status in NO_BODY or not draft.content)):
         return False
-    if kind != "titled" and draft.exchange.request.method == "HEAD":
+    if kind == "until-close" and draft.exchange.request.method == "HEAD":
         return False
     marks.fault = Fault(kind)
     return True

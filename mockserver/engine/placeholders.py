@@ -1,6 +1,7 @@
 """Templates of what a drift writes: `{message}` and the like, filled in from the answer that it writes otherwise."""
 
 import re
+from email.utils import formatdate
 from typing import Any
 
 from mockserver.engine.drafts import NO_JSON, Draft, is_list
@@ -41,6 +42,8 @@ class Values:
             job = exchange.job
             return f"{exchange.request.site}/unfinished/{job.id}.mp4" if job else SAME
         plain = {"status": draft.status, "site": exchange.request.site, "count": self._number, "now": int(exchange.now)}
+        if name == "date":  # the machine's, by which clients wait
+            return formatdate(exchange.real + 1, usegmt=True)
         return plain.get(name, SAME)
 
 

@@ -168,11 +168,13 @@ def mapped_links(value: Any, change: Callable[[str], Any]) -> Any:
 
 
 def _fraction(value: Any) -> Any:
-    """An instant a quarter of a second later, told with its fraction."""
-    instant = read_time(value)
-    if instant is None or isinstance(value, str):
-        return SAME if instant is None or "." in value or "Z" not in value else value.replace("Z", ".250Z")
-    return value + (250 if value > MILLISECONDS_FROM else 0.25)
+    """A whole instant with a fraction of a second, or one with a fraction without it."""
+    if read_time(value) is None or as_number(value) != value:
+        if read_time(value) is None or not isinstance(value, str) or not value.endswith("Z"):
+            return SAME
+        whole, _, fraction = value[:-1].partition(".")
+        return f"{whole}Z" if fraction else f"{whole}.250Z"
+    return value + (0.5 if value > MILLISECONDS_FROM else 0.25)
 
 
 def _offset(value: Any) -> Any:

@@ -407,7 +407,9 @@ def refusal_of(choice: Choice, step: Step, sandbox: Sandbox, wait: float | None 
     wait = refuse.retry_after if refuse.retry_after is not None else wait
     real = None if wait is None else _real(wait, sandbox)
     if real is not None:  # 0 ms would be no advice to the SDKs: they would wait for half a second
-        headers += [(b"retry-after", b"%d" % ceil(real)), (b"retry-after-ms", b"%d" % max(ceil(real * 1000), 1))]
+        # Never 0: contracts declare at least 1, and clients take 0 for no advice.
+        whole, millis = max(ceil(real), 1), max(ceil(real * 1000), 1)
+        headers += [(b"retry-after", b"%d" % whole), (b"retry-after-ms", b"%d" % millis)]
     limit = refuse.limit if refuse.limit is not None else step.quota[0] if step.quota else None
     if limit is not None:
         headers += _limit_headers(limit, 0, real or 0.0)

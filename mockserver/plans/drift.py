@@ -37,7 +37,7 @@ TAGS = frozenset({"weak", "of body"})
 THERE = (301, 302, 303, 307, 308)
 # What `{…}` in texts stands for: docs/drifts.md.
 PLACEHOLDERS = frozenset({"body", "json", "job", "items", "error", "message", "code", "type", "id", "url", "status",
-                          "site", "count", "now"})  # fmt: skip
+                          "site", "count", "now", "date"})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,11 +349,11 @@ def _read_ask(data: Any, where: str) -> Mapping[str, Any]:
 
 
 def _read_json(data: Any, where: str) -> Mapping[str, Any]:
-    entry = as_map(data, {"reversed", "indent", "ascii", "parameter"}, where)
+    entry = as_map(data, {"reversed", "floats", "indent", "ascii", "parameter"}, where)
     if not entry:
-        raise DeclarationError(f"{where}: expected at least one of ascii, indent, parameter, reversed.")
+        raise DeclarationError(f"{where}: expected at least one of ascii, floats, indent, parameter, reversed.")
     return {
-        **{key: _flag(entry, key, where) for key in ("reversed", "ascii")},
+        **{key: _flag(entry, key, where) for key in ("reversed", "floats", "ascii")},
         "indent": as_whole(entry["indent"], f"{where}.indent", 0, 8) if "indent" in entry else None,
         "parameter": _header_value(entry["parameter"], f"{where}.parameter") if "parameter" in entry else "",
     }
@@ -363,11 +363,14 @@ _LIFE = {"queue", "run", "pace", "end", "at", "error", "expires-after"}
 
 
 def _read_life(data: Any, where: str) -> Mapping[str, Any]:
-    entry = dict(as_map(data, {*_LIFE, "steps"}, where))
+    entry = dict(as_map(data, {*_LIFE, "steps", "id"}, where))
+    id = as_text(entry.pop("id"), f"{where}.id", 64) if "id" in entry else ""
+    if id and not re.fullmatch(r"[\w.~-]*\{id\}[\w.~-]*", id, re.ASCII):
+        raise DeclarationError(f"{where}.id: found {id!r}, expected {{id}} and letters, digits, - . _ ~ round it.")
     steps = as_whole(entry.pop("steps"), f"{where}.steps", 1, 1000) if "steps" in entry else None
-    if not entry and steps is None:
-        raise DeclarationError(f"{where}: expected at least one of {', '.join(sorted({*_LIFE, 'steps'}))}.")
-    return {"plan": read_job(entry, where) if entry else None, "steps": steps}
+    if not entry and steps is None and not id:
+        raise DeclarationError(f"{where}: expected at least one of {', '.join(sorted({*_LIFE, 'steps', 'id'}))}.")
+    return {"plan": read_job(entry, where) if entry else None, "steps": steps, "id": id}
 
 
 def _read_redirect(data: Any, where: str) -> Mapping[str, Any]:
