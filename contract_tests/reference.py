@@ -1,12 +1,13 @@
 """What a client that was written for a reference contract meets at this endpoint, from what was really answered.
 
-Each answer of the history is read twice as such a client reads it: by the reference's own schema for the same action, and
-by the models of its official library, where that is installed. What the two documents say differently and no answer has
-shown is told beside it, under the codes of comparing.
+Each answer of the history is read twice as such a client reads it: by the reference's own schema for the same action,
+and by the models of its official library, where that is installed. What the two documents say differently and no answer
+has shown is told beside it, under the codes of comparing.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,9 +16,11 @@ from contract_tests.comparing import TITLES as STATIC_TITLES
 from contract_tests.comparing import Difference, Effect, compare_published, counterparts
 from contract_tests.finding import NOT_ASKED, Evidence, Finding, Outcome, Severity, Verdict
 from contract_tests.history import NO_JSON, Exchange, History, Purpose, Sighting
+from contract_tests.judging import FAILED
 from contract_tests.laws.seen import came_too_often, declared_media, is_good, query_of, shown, status_of
 from contract_tests.lint.subject import Subject
 from contract_tests.playing.seeing import sightings
+from contract_tests.refusals import Refusals
 from contract_tests.sdk_reading import Misread, Reader, SdkMissing
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
@@ -74,7 +77,6 @@ _KINDS = {
     Purpose.NO_KEY: "unauthenticated",
     Purpose.BAD_KEY: "refused_key",
     Purpose.UNKNOWN_ID: "not_found",
-    Purpose.FETCH_EARLY: "not_ready",
     Purpose.INVALID: "invalid_request",
     Purpose.BROKEN_JSON: "malformed_body",
     Purpose.WRONG_TYPE: "unsupported_media_type",
@@ -131,10 +133,11 @@ def judge_by_reference(
     evidence: Callable[[Exchange], Evidence] | None = None,
     repeat: Callable[[Exchange, str], tuple[str, ...]] | None = None,
 ) -> list[Outcome]:
-    """What each code REF… and CMP… came to over a history, by code. Raises MockserverError for specs that cannot be read.
+    """What each code REF… and CMP… came to over a history, by code.
 
-    `reference` and `spec` (that of the endpoint; by default the history's contract) are a bundled provider's name, a
-    folder or a file. `codes`: these alone. `evidence` shows an exchange, `repeat` tells how to see it again.
+    Raises MockserverError for specs that cannot be read, and nothing for odd answers. `reference` and `spec` (that of
+    the endpoint; by default the history's contract) are a bundled provider's name, a folder or a file. `codes`: these
+    alone. `evidence` shows an exchange, `repeat` tells how to see it again.
     """
     theirs = read_published(reference)
     ours = read_published(spec or history.contract.name)
@@ -189,11 +192,22 @@ class _Showing:
             f"{first.message}{also}{_ending(first.effect)}",
             first.exchange.operation,
             self.published.clause(first.there) if first.there else None,
-            tuple(map(self.evidence, exchanges[:MAX_EVIDENCE])) if self.evidence else (),
-            self.repeat(first.exchange, first.code) if self.repeat else (),
+            tuple(self._shown(exchanges[:MAX_EVIDENCE])),
+            self._repeated(first),
             len(group),
             first.cause,
         )
+
+    def _shown(self, exchanges: Sequence[Exchange]) -> Iterator[Evidence]:
+        for exchange in exchanges if self.evidence else ():
+            with suppress(Exception):  # what is shown beside a finding must not cost the finding
+                assert self.evidence is not None
+                yield self.evidence(exchange)
+
+    def _repeated(self, first: Seen) -> tuple[str, ...]:
+        with suppress(Exception):
+            return self.repeat(first.exchange, first.code) if self.repeat else ()
+        return ()
 
 
 def _outcome(code: str, seen: Sequence[Seen], reading: "_Reading", show: _Showing) -> Outcome:
@@ -203,7 +217,8 @@ def _outcome(code: str, seen: Sequence[Seen], reading: "_Reading", show: _Showin
             groups.setdefault(each.cause, []).append(each)
     findings = tuple(show.finding(group) for group in groups.values())
     why = reading.why_not(code) if not findings else ""
-    return Outcome(code, TITLES[code], _verdict(findings, bool(why)), (why,) if why else (), findings)
+    reasons = (why,) if why else reading.gaps(code)
+    return Outcome(code, TITLES[code], _verdict(findings, bool(why)), reasons, findings)
 
 
 def _verdict(findings: Sequence[Finding], is_unjudged: bool = False) -> Verdict:
@@ -226,14 +241,13 @@ def _unseen(
         ):
             continue
         finding = each.finding()
-        if each.code in _OF_FIELDS and subject in reading.fields:
+        is_denied = each.code in _OF_FIELDS and subject in reading.fields
+        if is_denied or (each.code == "CMP051" and subject in reading.kinds):
             finding = replace(finding, severity=Severity.NOTE, message=f"{UNSHOWN}{finding.message}")
         else:
             finding = replace(finding, message=f"{UNSEEN}{finding.message}")
         found.setdefault(each.code, []).append(finding)
-    return [
-        Outcome(code, STATIC_TITLES[code], _verdict(found[code]), (), tuple(found[code])) for code in sorted(found)
-    ]
+    return [Outcome(code, STATIC_TITLES[code], _verdict(found[code]), (), tuple(found[code])) for code in sorted(found)]
 
 
 def _subject(difference: Difference) -> str:
@@ -258,12 +272,17 @@ class _Reading:
     there: Subject
     reference: str
     fields: set[str] = field(default_factory=set)  # of jobs that answers held at their place
+    refusals: Refusals | None = None  # of the reference
+    kinds: set[str] = field(default_factory=set)  # of refusals that were seen
     saw: set[str] = field(default_factory=set)
     no_sdk: str = ""
+    unserved: list[str] = field(default_factory=list)  # operations that both have and that were never served
+    failed: list[str] = field(default_factory=list)
     _validators: dict[tuple[str, str], Validator | None] = field(default_factory=dict)
 
     def seen(self) -> Iterator[Seen]:
         """All that breaks such a client, in the order of the exchanges."""
+        self.refusals = Refusals(self.there.contract) if self.there.contract else None
         pairs = counterparts(self.here, self.there)
         theirs = {mine.operation.name: part for mine, part in reversed(pairs) if mine is not None}
         reader = self._reader()
@@ -276,12 +295,19 @@ class _Reading:
         served = [each for each in asked if is_good(self.history, each[0])]
         if served:
             self.saw.add("")
+        names = {exchange.operation for exchange, _ in served}
+        self.unserved = [name for name in theirs if name not in names]
         yield from self._places(served)
         for exchange, part in asked:
+            found: Iterator[Seen] = iter(())
             if is_good(self.history, exchange):
-                yield from self._answer(exchange, part, reader)
+                found = self._answer(exchange, part, reader)
             elif status_of(self.history, exchange) < 500 and not came_too_often(self.history, exchange):
-                yield from self._refusal(exchange, part, reader)
+                found = self._refusal(exchange, part, reader)
+            try:
+                yield from list(found)
+            except Exception as error:  # an odd answer must not cost what the others say
+                self.failed.append(f"{FAILED} (exchange {exchange.number}: {type(error).__name__}: {error})"[:300])
         yield from self._results([part for mine, part in pairs if mine is None])
 
     def why_not(self, code: str) -> str:
@@ -293,6 +319,14 @@ class _Reading:
         else:
             need = _NEEDS.get(code, "")
         return "" if need in self.saw else _NOTHING[need]
+
+    def gaps(self, code: str) -> tuple[str, ...]:
+        """What a code was not judged by, though it was judged."""
+        is_about_answers = code not in _NEEDS and code not in ("REF054", "REF055")
+        unserved = (
+            [f"{name}: it was not served, or not asked for" for name in self.unserved] if is_about_answers else []
+        )
+        return (*unserved, *self.failed[:3])
 
     def _reader(self) -> Reader | None:
         contract = self.there.contract
@@ -327,12 +361,18 @@ class _Reading:
             if base is None or base != usual:
                 name = part.operation.name
                 told = f"{name} is {exchange.operation} here: a client that asks for {name} does not find it."
-                yield Seen("REF001", Effect.LOUD, told, exchange, self._clause(part.operation), name, exchange.operation)
+                yield Seen(
+                    "REF001", Effect.LOUD, told, exchange, self._clause(part.operation), name, exchange.operation
+                )
 
     # -- what was served --------------------------------------------------------------------------------
 
     def _answer(self, exchange: Exchange, part: JobOperation, reader: Reader | None) -> Iterator[Seen]:
-        answer = part.answer or part.operation.success()
+        answer = part.operation.answer_for(exchange.status)
+        if answer is None or answer.status[:1] != "2":
+            answer = part.answer or part.operation.success()
+        if part.ended is not None and answer is not None and answer.status == part.ended.status:
+            part = replace(part, view=None)  # the answer that a finished job gets is none about a job
         media = answer.json_media() if answer else None
         if part.action is Action.LIST:
             self.saw.add(_LISTS)
@@ -358,7 +398,7 @@ class _Reading:
         if reader is not None:
             yield from self._by_sdk(exchange, part, reader, jobs, is_elsewhere)
         if part.action is Action.LIST and isinstance(exchange.json, dict):
-            yield from self._cursor(exchange, media[1].get("schema"), at)
+            yield from self._cursor(exchange, media[1].get("schema"), at, self._has_next_page(exchange, jobs))
         if part.view is not None:
             yield from self._words(exchange, part.view, jobs, at)
         if is_elsewhere:
@@ -384,8 +424,10 @@ class _Reading:
         return not any(dig(there, place) is not None for place in places)
 
     def _words(self, exchange: Exchange, view: View, jobs: Sequence[Sighting], at: str) -> Iterator[Seen]:
-        known = {str(word): state for state, words in view.phases.items() for word in words}
-        known |= {str(word): state for state, word in view.words.items() if str(word) not in known}
+        known: dict[str, set[State]] = {}  # a flag may stand for every end
+        for state, words in (*view.phases.items(), *((s, (w,)) for s, w in view.words.items())):
+            for word in words:
+                known.setdefault(str(word), set()).update(_WAITING if state in _WAITING else {state})
         if not known or "usual" in view.evidence:
             return
         for job in jobs:
@@ -401,15 +443,17 @@ class _Reading:
                 told = f"A job that is {job.state.value} says {shown(word)}, expected "
                 told += f"{shown(wanted[0]) if wanted else 'no word at all'}: {why}"
                 yield Seen("REF010", effect, told, exchange, at, str(word), str(word))
-            elif known[str(word)] is not job.state and not {known[str(word)], job.state} <= set(_WAITING):
-                told = f"{shown(word)} means {job.state.value} here, {known[str(word)].value} by the reference."
+            elif job.state not in known[str(word)]:
+                meant = " or ".join(sorted(each.value for each in known[str(word)]))
+                told = f"{shown(word)} means {job.state.value} here, {meant} by the reference."
                 yield Seen("REF011", Effect.SILENT, told, exchange, at, str(word), str(word))
 
-    def _cursor(self, exchange: Exchange, schema: Any, at: str) -> Iterator[Seen]:
+    def _cursor(self, exchange: Exchange, schema: Any, at: str, goes_on: bool) -> Iterator[Seen]:
+        """What the reference's list tells of the next page; a last one may leave out what is not required."""
         shape = self.there.shape(schema)
         for name in shape.properties if shape else ():
             role = self._paging_role(name)
-            if role and name not in exchange.json:
+            if role and name not in exchange.json and shape and (goes_on or name in shape.required):
                 told = f"`{name}` is missing. {_PAGING[role]}"
                 yield Seen("REF021", Effect.SILENT, told, exchange, at, name, name)
 
@@ -516,13 +560,21 @@ class _Reading:
     def _refusal(self, exchange: Exchange, part: JobOperation, reader: Reader | None) -> Iterator[Seen]:
         self.saw.add(_REFUSED)
         if exchange.status < 300:
+            body = None if exchange.json is NO_JSON else exchange.json
+            if self.refusals is not None and self.refusals.shown_status(exchange.status, body) >= 400:
+                return  # the reference refuses so, too
             told = f"A refusal is answered {exchange.status}: a client takes it for what it asked for."
-            yield Seen("REF041", Effect.SILENT, told, exchange, self._clause(part.operation, "responses"), "under success")
+            yield Seen(
+                "REF041", Effect.SILENT, told, exchange, self._clause(part.operation, "responses"), "under success"
+            )
             return
-        kind = _KINDS.get(exchange.purpose, "")
+        kind = self._kind(exchange, part)
+        self.kinds.add(kind)
         rule = self.there.contract.refusals.get(kind) if self.there.contract and kind else None
         if rule is not None and rule.status and rule.status != exchange.status:
-            told = f"`{kind}` is told with {exchange.status}, expected {rule.status}: a client takes it for another error."
+            told = (
+                f"`{kind}` is told with {exchange.status}, expected {rule.status}: a client takes it for another error."
+            )
             at = f"/x-job/refusals/{kind}"
             yield Seen("REF042", Effect.LOUD, told, exchange, at, f"{kind} {exchange.status}", kind)
         answer = part.operation.answer_for(exchange.status)
@@ -539,6 +591,16 @@ class _Reading:
             yield self._unread(exchange, next(iter(validator.iter_errors(exchange.json))), media[1]["schema"], at)
         if reader is not None:
             yield from self._error_by_sdk(exchange, reader, at)
+
+    def _kind(self, exchange: Exchange, part: JobOperation) -> str:
+        """The kind of refusal that was asked for; '' where that is not known."""
+        if part.action is not Action.CONTENT or exchange.purpose not in (Purpose.FETCH, Purpose.FETCH_EARLY):
+            return _KINDS.get(exchange.purpose, "")
+        story = next((each for each in self.history.jobs if each.id == exchange.job), None)
+        before = [s.state for s in story.sightings if s.exchange.number < exchange.number] if story else []
+        if before and before[-1] is State.FAILED:
+            return "failed_content"
+        return "not_ready" if before and before[-1] in _WAITING else ""
 
     def _unread(self, exchange: Exchange, error: Any, schema: Any, at: str) -> Seen:
         places = list(self._messages(schema))
@@ -580,10 +642,13 @@ class _Reading:
                     yield self._misread(exchange, part, each, jobs, at)
             if is_elsewhere:
                 return
-            if part.action is Action.LIST and (after := self._next_page(exchange, jobs)):
-                if reader.leads_on(exchange.json) is False:
-                    told = f"The SDK stops after this page of a list, though {after.operation} has a further one."
-                    yield Seen("REF054", Effect.SILENT, told, exchange, at, "next page")
+            if (
+                part.action is Action.LIST
+                and self._has_next_page(exchange, jobs)
+                and reader.leads_on(exchange.json) is False
+            ):
+                told = "The SDK stops after this page of a list, though there is a further one."
+                yield Seen("REF054", Effect.SILENT, told, exchange, at, "next page")
         except SdkMissing as error:
             self.no_sdk = str(error)
 
@@ -615,17 +680,17 @@ class _Reading:
         shape = self._field(part.view, place) if part.view else None
         return shape is not None and shape.nullable
 
-    def _next_page(self, exchange: Exchange, jobs: Sequence[Sighting]) -> Exchange | None:
-        """The page that was got after this one, if it held jobs that this one does not."""
+    def _has_next_page(self, exchange: Exchange, jobs: Sequence[Sighting]) -> bool:
+        """Whether a page was got after this one that held jobs which this one does not."""
         if exchange.purpose not in (Purpose.LIST, Purpose.PAGE) or not jobs:
-            return None
+            return False
         later = [e for e in self.history.exchanges if e.number > exchange.number and e.operation == exchange.operation]
         after = next((e for e in later if e.purpose in (Purpose.LIST, Purpose.PAGE)), None)
         if after is None or after.purpose != Purpose.PAGE or query_of(after) == query_of(exchange):
-            return None
+            return False
         known = {str(job.id) for job in jobs}
         further = {str(job.id) for job in sightings(self.history.contract, after)}
-        return after if further - known else None
+        return bool(further - known)
 
     def _error_by_sdk(self, exchange: Exchange, reader: Reader, at: str) -> Iterator[Seen]:
         if not reader.sdk.error:

@@ -1,7 +1,7 @@
 """What a client library makes of an answer: read by its own models, and compared with what was sent.
 
-Which library and which models is declared by the contract (`x-job.sdk`). It is imported late, by name, and only where it is
-an installed distribution: a spec cannot name a file of the folder that one happens to stand in.
+Which library and which models is declared by the contract (`x-job.sdk`). It is imported late, by name, and only where
+it is an installed distribution: a spec cannot have any other code run.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,9 @@ class SdkMissing(MockserverError):
 class Misread:
     """One thing that the library makes of an answer and that is not what its models promise.
 
-    `kind`: `lost` (None where the model promises a value), `type`, `literal` (a value outside its Literal), `exception`,
-    `page` (a list without its items). `path` leads into the answer, `*` standing for items; `value` is what came out.
+    `kind`: `lost` (None where the model promises a value), `type`, `literal` (a value outside its Literal),
+    `exception`, `page` (a list without its items). `path` leads into the answer, `*` standing for items; `value` is
+    what came out.
     """
 
     kind: str

@@ -34,8 +34,8 @@ class Request(NamedTuple):
 class Fault(NamedTuple):
     """What goes wrong on the way back: `delay`, `reset`, `lost` (closed without an answer), `truncate` and `stall`
     after a share (0 to 1) of the body. `seconds` are those of a stall; whatever the kind, all is held back for `delay`
-    seconds before. Both are the machine's. `chunked`, `until-close` (no length, as with HTTP/1.0) and `titled` (names of
-    headers as `Content-Type`) break nothing: the answer is framed otherwise than usual.
+    seconds before. Both are the machine's. `chunked`, `until-close` (no length, as with HTTP/1.0) and `titled` (names
+    of headers as `Content-Type`) break nothing: the answer is framed otherwise than usual.
     """
 
     kind: str

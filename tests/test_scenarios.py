@@ -559,7 +559,7 @@ def test_a_429_says_how_long_to_wait_in_real_time() -> None:
         names = ("retry-after", "retry-after-ms", "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests")
         return (*(headers[name] for name in names), headers["x-ratelimit-reset-requests"])
 
-    assert advice() == ("0", "1", "60", "0", "0s")  # a frozen clock moves on request alone
+    assert advice() == ("1", "1", "60", "0", "0s")  # a frozen clock moves on request alone
     service.clock.change(ClockMode.REAL)
     assert advice() == ("60", "60000", "60", "0", "60s")
     service.clock.change(ClockMode.SCALED, 40)

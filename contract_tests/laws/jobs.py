@@ -638,7 +638,7 @@ def _moved(history: History, before: Sighting, after: Sighting) -> Deviation:
 
 def _equal(word: Any, known: Any) -> bool:
     """Whether a word is the known one. A contract's reading keeps numbers and flags as they are."""
-    both_count = isinstance(word, (int, bool)) and isinstance(known, (int, bool))
+    both_count = isinstance(word, (int, float)) and isinstance(known, (int, float))  # flags are among them
     return (type(word) is type(known) or both_count) and bool(word == known)
 
 

@@ -67,8 +67,11 @@ def part_of(contract: ContractUnderTest, operation: str) -> tuple[JobResource, J
 def told_id(contract: ContractUnderTest, exchange: Exchange) -> str:
     """The id of the job that an answer tells, as requests name it; '' if it tells none. A header can tell it too."""
     for sighting in sightings(contract, exchange):
-        if isinstance(sighting.id, (str, int)) and len(str(sighting.id)) <= MOST_ID:
-            return str(sighting.id)
+        id = sighting.id
+        if isinstance(id, float) and id.is_integer():  # `7.0` is the integer 7 (JSON Schema 2020-12, 4.2.3)
+            id = int(id)
+        if isinstance(id, (str, int)) and len(str(id)) <= MOST_ID:
+            return str(id)
     found = part_of(contract, exchange.operation)
     if found is None or not is_success(contract, exchange):
         return ""

@@ -115,7 +115,8 @@ def _read_drift(name: str, data: Any, where: str) -> Drift:
     entry = as_map(data, {"code", "summary", "source", "on", "when", "change"}, where)
     code = as_text(entry.get("code"), f"{where}.code")
     if not re.fullmatch(CODE, code):
-        raise DeclarationError(f"{where}.code: found {code!r}, expected D and three digits, such as D007; O and three digits for what is legal.")
+        expected = "D and three digits, such as D007; O and three digits for what is legal"
+        raise DeclarationError(f"{where}.code: found {code!r}, expected {expected}.")
     if code.startswith("O") != name.startswith(LEGAL):
         raise DeclarationError(f"{where}: names that begin with {LEGAL} have codes that begin with O, and no others.")
     summary = as_text(entry.get("summary"), f"{where}.summary", 200)

@@ -1,0 +1,71 @@
+"""No false alarm: whatever is odd and legal about a service, the laws do not complain of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from contract_tests.finding import Finding, Severity
+from contract_tests.judging import judge
+from contract_tests.power import MAX_JOBS, OTHERS, Bench, bench
+from mockserver.loading.providers import bundled_names
+
+REFERENCE = "openai"
+FEW = 5  # jobs with which nine tenths are judged
+# Where an oddity can be seen, if not in the reference contract.
+ELSEWHERE = {
+    "legal-escaped-text": "aitoearn",
+    "legal-null-optional": "aitoearn",
+    "legal-fractions": "aitoearn",
+    "legal-offset": "aitoearn",
+    "legal-link-query": "aitoearn",
+    "legal-absent-optional": "hingnet-sora",
+}
+NUMBERED = "tests/documents/batchwork.yaml"  # its states are numbers
+# What the laws are wrong about, with the reason; by the name of the oddity and the contract.
+ODDITIES = (
+    "failing-job", "progress-jumps", "progress-flat", "skipped-state", "quick-job", "slow-job", "extra-fields",
+    "key-order", "pretty-json", "escaped-text", "null-optional", "absent-optional", "fractions", "offset", "link-query",
+    "charset", "charset-quoted", "header-case", "more-headers", "chunked", "until-close", "connection-close", "busy",
+    "poll-tags", "weak-tag", "redirect", "redirect-relative", "short-pages", "bare-file", "busy-date", "whole-floats",
+    "other-ids",
+)  # fmt: skip
+# At once; of those that are left out one would hide another.
+TOGETHER = sorted({f"legal-{name}" for name in ODDITIES} - {"legal-busy", "legal-redirect", "legal-chunked"})
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Bench]:
+    with bench([*bundled_names(), *OTHERS, NUMBERED]) as running:
+        yield running
+
+
+def alarms(simulator: Bench, spec: str, *names: str, max_jobs: int = MAX_JOBS) -> list[Finding]:
+    """What is said of the simulator above notes, with some oddities on."""
+    simulator.switch(*names)
+    try:
+        outcomes = judge(simulator.play(spec, max_jobs), clause_of=lambda pointer: None)
+        return [f for outcome in outcomes for f in outcome.findings if f.severity is not Severity.NOTE]
+    finally:
+        simulator.switch()
+
+
+def test_these_are_all_oddities(simulator: Bench) -> None:
+    known = [str(drift["name"]) for drift in simulator.drifts() if str(drift["code"]).startswith("O")]
+    assert known == [f"legal-{name}" for name in ODDITIES]
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+def test_no_law_complains_of_what_is_odd_and_legal(simulator: Bench, name: str) -> None:
+    name = f"legal-{name}"
+    assert not alarms(simulator, ELSEWHERE.get(name, REFERENCE), name, max_jobs=FEW)
+
+
+@pytest.mark.parametrize("where", [OTHERS[0], NUMBERED])
+def test_no_law_complains_of_whole_numbers_with_a_point(simulator: Bench, where: str) -> None:
+    assert not alarms(simulator, where, "legal-whole-floats")
+
+
+@pytest.mark.parametrize("provider", [*bundled_names(), *OTHERS])
+def test_no_law_complains_of_all_at_once(simulator: Bench, provider: str) -> None:
+    assert not alarms(simulator, provider)
+    assert not alarms(simulator, provider, *(name for name in TOGETHER if (name, provider) not in KNOWN))
