@@ -1,4 +1,4 @@
-"""Jobs live as their contract says, from create to delete: all laws, over what was recorded while stories were played."""
+"""Jobs live as their contract says, from create to delete: all laws, over what stories that were played have shown."""
 
 from collections.abc import Callable
 

@@ -86,6 +86,8 @@ def readable_at_once(history: History) -> Iterator[Deviation | Unjudged]:
 def id_stays(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Exchange, Any]) -> Deviation | None:
         exchange, id = found
+        if isinstance(id, float) and id.is_integer():  # written with a point, it is the same number
+            id = int(id)
         if id is not ABSENT and exchange.job in (str(id), *str(id).split("/")):  # some answers write it as a path
             return None
         told = "not there" if id is ABSENT else shown(id)

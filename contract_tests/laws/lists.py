@@ -219,7 +219,7 @@ def list_tells_the_same(history: History) -> Iterator[Deviation | Unjudged]:
             if not (has_role(before, role) and has_role(listed, role)) or before.state is not listed.state:
                 continue
             own, told = value_of(before, role), value_of(listed, role)
-            if _nothing(own) and _nothing(told):
+            if own == told or (_nothing(own) and _nothing(told)):
                 continue
             same_instant = read(own), read(told)
             is_same = all(same_instant) and abs(same_instant[0].at - same_instant[1].at) <= 1  # type: ignore[union-attr]

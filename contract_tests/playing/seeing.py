@@ -67,11 +67,8 @@ def part_of(contract: ContractUnderTest, operation: str) -> tuple[JobResource, J
 def told_id(contract: ContractUnderTest, exchange: Exchange) -> str:
     """The id of the job that an answer tells, as requests name it; '' if it tells none. A header can tell it too."""
     for sighting in sightings(contract, exchange):
-        id = sighting.id
-        if isinstance(id, float) and id.is_integer():  # `7.0` is the integer 7 (JSON Schema 2020-12, 4.2.3)
-            id = int(id)
-        if isinstance(id, (str, int)) and len(str(id)) <= MOST_ID:
-            return str(id)
+        if isinstance(sighting.id, (str, int)) and 0 < len(str(sighting.id)) <= MOST_ID:
+            return str(sighting.id)
     found = part_of(contract, exchange.operation)
     if found is None or not is_success(contract, exchange):
         return ""
@@ -90,6 +87,8 @@ def told_id(contract: ContractUnderTest, exchange: Exchange) -> str:
 
 def bare_id(resource: JobResource, id: Any) -> Any:
     """An id without the resource name that answers may write it in (`operations/7` → `7`)."""
+    if isinstance(id, float) and id.is_integer():  # `7.0` is the integer 7 (JSON Schema 2020-12, 4.2.3)
+        id = int(id)
     if not isinstance(id, str) or resource.id_text == "{id}":
         return id
     before, _, after = resource.id_text.partition("{id}")
@@ -122,7 +121,9 @@ def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> li
             found = part_of(contract, exchange.operation)
             if found and exchange.purpose in (Purpose.LIST, Purpose.POLL):
                 for each in sightings(contract, exchange):
-                    if each.id is not None and (exchange.purpose == Purpose.POLL or _is_polled(exchanges, each.id)):
+                    if each.id not in (None, "") and (
+                        exchange.purpose == Purpose.POLL or _is_polled(exchanges, each.id)
+                    ):
                         stories.setdefault(str(each.id), JobStory(str(each.id), found[0], exchange, {}))
     for exchange in exchanges:
         if exchange.purpose in _ELSEWHERE:

@@ -534,7 +534,7 @@ class _Player:
         if kind.jobs:
             return
         for seen in sightings(self.contract, listed)[: self.options.several]:
-            if isinstance(seen.id, (str, int)) and self.parts(kind, Action.RETRIEVE):
+            if isinstance(seen.id, (str, int)) and seen.id != "" and self.parts(kind, Action.RETRIEVE):
                 job = _Job(str(seen.id), kind.resource, part, self.pace.now())
                 self.poll(job)
                 self.look_at_finished(kind, job)
