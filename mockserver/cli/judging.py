@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -86,6 +87,10 @@ def check(
         raise click.UsageError("give either a URL or --from-har FILE.")
     _refuse_no_url(url)
     _refuse_unknown(only)
+    if not isfinite(patience) or (interval is not None and not isfinite(interval)):
+        raise click.BadParameter("a number of seconds is wanted.", param_hint="--patience, --interval")
+    if max_spend is not None and not prices:
+        raise click.UsageError("--max-spend needs to know what a job costs: add --price NAME=AMOUNT.")
     wishes = checking.Wishes(
         url=url.rstrip("/"),
         spec=spec,
@@ -115,6 +120,9 @@ def check(
         click.echo("\r\033[K", nl=False, err=True)
     if har:
         _write(Path(har), checking.recorded(history, wishes).decode())
+    if not any(exchange.status for exchange in history.exchanges):
+        why = next((exchange.problem for exchange in history.exchanges if exchange.problem), "nothing was sent")
+        raise checking.CheckError(f"{wishes.url or from_har} could not be checked: {why}.")
     accepted = 0
     if baseline:
         report, accepted = _with_baseline(report, baseline)
@@ -127,8 +135,7 @@ def check(
     _print(report)
     if reference:
         _print_breaks(report, reference)
-    judged = any(exchange.status for exchange in history.exchanges)
-    sys.exit(2 if not judged else accepted if baseline else report.exit_code)
+    sys.exit(accepted if baseline else report.exit_code)
 
 
 @click.command()

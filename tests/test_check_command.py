@@ -1,0 +1,90 @@
+"""`mockserver check` and its kin at the command line: what a user types, and what comes back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from serving import serving
+
+from mockserver.cli import main
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving("openai", "--seed", "1") as urls:
+        yield urls["openai"]
+
+
+def run(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=variables)
+
+
+def test_a_clean_service_conforms_and_its_reports_are_written(url: str, tmp_path: Path) -> None:
+    har, out = tmp_path / "all.har", tmp_path / "out"
+    keys = {"ONE": "sk-first-0123456789", "TWO": "sk-second-0123456789"}
+    command = ["check", url, "--spec", "openai", "--key-env", "ONE", "--second-key-env", "TWO", "--no-schema"]
+    done = run(*command, "--report", str(out), "--har", str(har), **keys)
+    assert (done.exit_code, "No violation was seen" in done.output) == (0, True), done.output
+    written = sorted(path.name for path in out.iterdir())
+    assert written == [
+        "badge.json",
+        "badge.svg",
+        "junit.xml",
+        "report.html",
+        "report.json",
+        "report.sarif",
+        "summary.md",
+    ]
+    assert not any(key in path.read_text() for path in (har, *out.iterdir()) for key in keys.values())
+    again = run("check", "--spec", "openai", "--from-har", str(har))
+    assert again.exit_code == 0, again.output
+    matrix = run("matrix", str(out / "report.json"), "-o", str(tmp_path / "matrix.html"))
+    assert (matrix.exit_code, (tmp_path / "matrix.html").stat().st_size > 1000) == (0, True)
+
+
+def test_a_drift_is_a_violation_and_a_baseline_accepts_it(tmp_path: Path) -> None:
+    baseline = str(tmp_path / "known.json")
+    with serving("openai", "--seed", "1", "--drift", "status-succeeded") as urls:
+        command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--no-schema"]
+        found = run(*command, "--write-baseline", baseline, ONE="sk-first-0123456789")
+        assert (found.exit_code, "JOB011" in found.output) == (1, True), found.output
+        assert run(*command, "--baseline", baseline, ONE="sk-first-0123456789").exit_code == 0
+        only = run(*command, "--only", "JOB001", ONE="sk-first-0123456789")
+        assert only.exit_code == 0, only.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["check", "http://127.0.0.1:1", "--spec", "openai"], "could not be checked"),
+        (["check", "http://127.0.0.1:1", "--spec", "no-such-spec"], "no such file, folder or bundled provider"),
+        (["check", "http://127.0.0.1:1", "--spec", "openai", "--key-env", "NO_KEY"], "NO_KEY is not set"),
+        (["check", "http://127.0.0.1:1", "--spec", "openai", "--only", "JOB999"], "no such code"),
+        (["check", "http://127.0.0.1:1", "--spec", "openai", "--patience", "nan"], "a number of seconds"),
+        (["check", "http://127.0.0.1:1", "--spec", "openai", "--max-spend", "1"], "--price"),
+        (["check", "--spec", "openai"], "URL or --from-har"),
+        (["explain", "JOB999"], "no such code"),
+        (["matrix", "no-such-report.json"], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], text: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert text in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_plan_sends_nothing() -> None:
+    done = run("check", "http://127.0.0.1:1", "--spec", "openai", "--plan", "--max-jobs", "2", "--price", "*=0.8")
+    assert (done.exit_code, "at the worst 2 jobs are created: 1.6" in done.output) == (0, True), done.output
+
+
+def test_lint_compare_and_explain() -> None:
+    linted = run("lint", "agicto-sora", "--raw")
+    assert (linted.exit_code, "specs/agicto-sora/openapi.yaml" in linted.output) == (1, True)
+    rows = json.loads(run("compare", "hingnet-sora", "openai", "--json").output)
+    assert any("`processing`" in row["message"] for row in rows)
+    assert run("compare", "openai", "openai").exit_code == 0
+    assert "why" in run("explain", "job001").output
