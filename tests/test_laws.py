@@ -301,6 +301,12 @@ def test_what_is_wrong_with_a_list_is_found(book: Book, answer: Any, query: str,
     assert code in book.codes()
 
 
+def test_a_list_that_is_not_served(book: Book) -> None:
+    book.story(DONE)
+    book.add(Purpose.LIST, "GET /videos", {"error": {"message": "Not found"}}, status=404, job="")
+    assert "ERR017" in book.codes()
+
+
 def test_a_list_as_it_should_be(book: Book) -> None:
     book.story(RUNNING, DONE)
     book.add(Purpose.LIST, "GET /videos", listed(DONE, OTHER), job="")

@@ -65,6 +65,21 @@ def valid_is_accepted(history: History) -> Iterator[Deviation | Unjudged]:
     return each(creates, check, "no create was answered, or all were refused for the key, the money or the pace")
 
 
+@law("ERR017", "A list that is declared is served", Severity.BREAKS, level="readable", needs=(Purpose.LIST,))
+def list_is_served(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(listed: Exchange) -> Deviation | None:
+        status = status_of(history, listed)
+        if 400 <= status < 500 or status == 501:
+            return shows(history, listed, f"a plain list was answered {status}", str(status))
+        return None
+
+    # Where a path names what the jobs belong to, its value here is made up.
+    plain = [e for e in history.of(Purpose.LIST) if not e.detail and "{" not in e.operation]
+    excused = {0, *NOT_THE_REQUEST} - {404}  # a list without a single job is there all the same
+    lists = [e for e in plain if status_of(history, e) not in excused]
+    return each(lists, check, "no list was answered, or all were refused for the key, the money or the pace")
+
+
 @law("ERR004", "What is not there is not found", Severity.SILENT, level="readable", needs=(Purpose.UNKNOWN_ID,))
 def unknown_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
