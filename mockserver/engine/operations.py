@@ -20,7 +20,7 @@ from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import Media, ResultFacts
 from mockserver.engine.security import OPEN_KEY, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
-from mockserver.engine.steering import MARK, STARTS, Steerer, is_marked
+from mockserver.engine.steering import STARTS, WORD, Steerer, is_marked
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
@@ -149,7 +149,7 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
     steer = Steerer(context.sandboxes, operation.name, resource, part, named, act, prefer)
     starts = part is not None and part.action in STARTS
     by_key, sandboxes, name = context.sandboxes.by_key, context.sandboxes, context.name
-    magic = MARK if sandboxes.magic else None
+    magic = sandboxes.magic
 
     def handle(exchange: Exchange, path: Mapping[str, str]) -> Response:
         request = exchange.request
@@ -161,12 +161,16 @@ def compile_handler(operation: Operation, context: Context) -> Handler:
         account.requests += 1
         exchange.request_id = b"%b%012x" % (account.prefix, account.requests)
         headers = request.headers
-        if (
-            (sandbox.steered and (exchange.marks is None or not exchange.marks.plain))
-            or b"prefer" in headers
-            or (starts and (b"idempotency-key" in headers or (magic and (magic in request.body or is_marked(request)))))
-        ):
+        if sandbox.steered and (exchange.marks is None or not exchange.marks.plain):
             return steer(exchange, read(request, path))
+        if b"prefer" in headers:
+            return steer(exchange, read(request, path))
+        if starts:
+            # One look for all ways in which a body can be marked; what is found is looked at again.
+            if magic and (WORD in request.body or request.form) and is_marked(request):
+                return steer(exchange, read(request, path))
+            if b"idempotency-key" in headers:
+                return steer(exchange, read(request, path))
         return act(exchange, read(request, path))
 
     return handle

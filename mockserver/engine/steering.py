@@ -26,6 +26,7 @@ from mockserver.sandbox.exchange import Exchange
 from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Held, Sandbox, Sandboxes
 
 STARTS = (Action.CREATE, Action.FOLLOW_UP)
+WORD = b"scenario"  # stands in every body that is marked
 MARK = b"scenario:"  # in a prompt or a model: `scenario:moderated-at-create`
 LONGEST = 1e9  # seconds of the machine that a client is told to wait, however slow the clock
 MAX_TOKEN = 255  # characters of an Idempotency-Key
@@ -251,11 +252,11 @@ class _Plans:
 
 
 def is_marked(request: Request) -> bool:
-    """Whether a form names a scenario in one of its fields."""
+    """Whether a request names a scenario in one of its texts."""
     form = request.form
     if isinstance(form, tuple):
         return any("scenario:" in part.value for part in form if isinstance(part.value, str))
-    return _MARK_IN_FORM in request.body
+    return MARK in request.body or _MARK_IN_FORM in request.body
 
 
 def _asked_for(known: Mapping[str, Scenario], wishes: Preferences | None) -> list[Scenario]:
