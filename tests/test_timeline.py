@@ -98,3 +98,11 @@ def test_a_tick_lets_changes_show_only_on_its_grid(profile: Profile, seed: int, 
 def test_a_contract_without_a_word_for_failure_never_fails() -> None:
     profile = Profile((0, 1), (1, 2), failure_rate=1.0)
     assert draw_timeline(profile, Random(1), 0.0, can_fail=False).outcome is State.SUCCEEDED
+
+
+@given(st.floats(0.5, 10_000), st.integers(1, 9), st.floats(0, 1e9))
+def test_a_job_that_fails_on_a_step_has_come_to_it(run: float, step: int, later: float) -> None:
+    began = 1_790_000_000.25 + later
+    ended = began + run * step / 10
+    timeline = Timeline(began, began, ended, State.FAILED, began + run)
+    assert timeline.progress_at(ended) == 10 * step

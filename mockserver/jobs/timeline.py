@@ -7,6 +7,7 @@ from typing import NamedTuple
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.profile import Profile
 
+_ROUNDING = 1e-4  # of a step: an instant of today is known to 0.2 µs, and a run can be short
 FAILS_AT = 0.9  # of the way: moderation failures are seen late in a run
 
 # Looking a member up in an enum costs ten times a global name, and these are used on every request.
@@ -47,7 +48,7 @@ class Timeline(NamedTuple):
     def _percent(self, now: float) -> int:
         whole = self.due - self.started
         share = (now - self.started) / whole if 0 < whole < inf and now > self.started else 0.0
-        return min(100 * int(share * self.steps) // self.steps, 99)
+        return min(100 * int(share * self.steps + _ROUNDING) // self.steps, 99)
 
     def state_at(self, now: float) -> State:
         """The state at an instant."""

@@ -90,8 +90,8 @@ class JobPlan:
         outcome = self.end or (State.SUCCEEDED if self.endless else drawn.outcome)
         if self.end is None and outcome is not State.SUCCEEDED:
             share = (drawn.ended - drawn.started) / whole if whole else 1.0
-        else:  # a little beyond `at`, so that this much progress is seen
-            share = self.at / 100 + (1e-9 if 0 < self.at < 100 else 0.0)
+        else:
+            share = self.at / 100
         started = _written(created + wait)
         due = _written(started + run)
         ended = inf if due == inf or self.endless else started + run * share
