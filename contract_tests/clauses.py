@@ -14,12 +14,16 @@ import orjson
 import yaml
 
 from contract_tests.finding import Clause
-from mockserver.errors import DocumentError
 from mockserver.jobs.declaration import read_declaration
 from mockserver.jobs.inference import read_contract
 from mockserver.jobs.resource import Contract
 from mockserver.loading.files import label, read_bytes
-from mockserver.loading.providers import DOCUMENT_NAMES, bundled, bundled_names, load_profiles, load_vocabulary
+from mockserver.loading.providers import (
+    DOCUMENT_NAMES,
+    find_spec,
+    load_profiles,
+    load_vocabulary,
+)
 from mockserver.loading.references import Bundle
 from mockserver.loading.trees import parse_tree
 from mockserver.openapi.document import Document, Node, check_outline, pointer_text, pointer_tokens
@@ -223,7 +227,7 @@ def read_published(spec: str, overlays: Sequence[str] = (), *, raw: bool = False
 
     `raw`: as it is published, without the overlay that lies beside it. `overlays` are applied in any case.
     """
-    path, beside = _find(spec)
+    path, beside = find_spec(spec)
     files = [*([beside] if beside and not raw else []), *map(Path, overlays)]
     source = read_bytes(path)
     notes: list[str] = []
@@ -269,22 +273,6 @@ def walk(document: Document, tokens: Sequence[str]) -> tuple[tuple[str, ...], An
         else:
             return (*here, *left), NOWHERE
     return here, node
-
-
-def _find(spec: str) -> tuple[Path, Path | None]:
-    folder = bundled("specs") / spec if spec in bundled_names() else Path(spec)
-    try:
-        if folder.is_dir():
-            for name in DOCUMENT_NAMES:
-                if (folder / name).is_file():
-                    overlay = folder / "overlay.yaml"
-                    return folder / name, overlay if overlay.is_file() else None
-            raise DocumentError(f"{spec}: the folder holds none of {', '.join(DOCUMENT_NAMES)}.")
-        if folder.is_file():
-            return folder, None
-    except OSError as error:
-        raise DocumentError(f"{spec[:200]}: cannot be read: {error.strerror}.") from None
-    raise DocumentError(f"{spec}: no such file, folder or bundled provider. Bundled are: {', '.join(bundled_names())}.")
 
 
 def _overlaid(root: Node, overlay: Any, text: Text, changes: list[_Applied]) -> Node:

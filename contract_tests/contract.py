@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract_tests.refusals import Refusals
-from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.errors import MockserverError
+from mockserver.jobs.resource import Action, JobOperation, JobResource, Pointer
 from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.loading.providers import load_provider
 from mockserver.openapi.document import Document, Node
-from mockserver.openapi.schema import Validator, shape_of
+from mockserver.openapi.schema import Shape, Validator, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +134,17 @@ def _with_schema(raw: Node, media_type: str, schema: Node) -> Node:
     """An answer with another schema, and without examples, which may be of either kind."""
     content = {name: node for name, node in raw["content"].items() if name != media_type}
     return {**raw, "content": {**content, media_type: {"schema": schema}}}
+
+
+def shape_at(document: Document, schema: Any, pointer: Pointer) -> Shape | None:
+    """What a document says of a place below a schema; None where it says nothing, or nothing that can be read."""
+    try:
+        shape = shape_of(document, schema)
+        for token in pointer:
+            inner = shape.items if token == "*" else shape.properties.get(token)
+            if inner is None:
+                return None
+            shape = shape_of(document, inner)
+    except MockserverError:
+        return None
+    return shape

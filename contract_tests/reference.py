@@ -14,6 +14,7 @@ from typing import Any
 from contract_tests.clauses import Published, read_published
 from contract_tests.comparing import TITLES as STATIC_TITLES
 from contract_tests.comparing import Difference, Effect, compare_published, counterparts
+from contract_tests.contract import shape_at
 from contract_tests.finding import NOT_ASKED, Evidence, Finding, Outcome, Severity, Verdict
 from contract_tests.history import NO_JSON, Exchange, History, Purpose, Sighting
 from contract_tests.judging import FAILED
@@ -24,9 +25,9 @@ from contract_tests.refusals import Refusals
 from contract_tests.sdk_reading import Misread, Reader, SdkMissing
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
-from mockserver.jobs.resource import Action, JobOperation, Pointer, View, dig
+from mockserver.jobs.resource import STARTS, Action, JobOperation, Pointer, View, dig
 from mockserver.openapi.document import Operation, pointer_text
-from mockserver.openapi.schema import Shape, Validator, shape_of
+from mockserver.openapi.schema import Validator
 
 TITLES: Mapping[str, str] = {
     "REF001": "Operations are where a client of the reference asks for them",
@@ -68,7 +69,6 @@ _NOTHING = {
     _RESULTS: "no job with a result was seen",
     _REFUSED: "nothing was refused",
 }
-_STARTS = (Action.CREATE, Action.FOLLOW_UP)
 _WAITING = (State.QUEUED, State.RUNNING)
 _ASIDE = {Purpose.WRONG_METHOD, Purpose.LINK, Purpose.HEAD, Purpose.FETCH_HEAD, Purpose.FETCH_RANGE,
           Purpose.FETCH_CONDITIONAL, Purpose.ODD_INPUT}  # fmt: skip
@@ -385,7 +385,7 @@ class _Reading:
             return
         if answer is None or media is None or exchange.is_cut:
             return
-        effect = Effect.COSTS if part.action in _STARTS else Effect.LOUD
+        effect = Effect.COSTS if part.action in STARTS else Effect.LOUD
         at = self._clause(part.operation, "responses", answer.status, "content", media[0], "schema")
         if exchange.json is NO_JSON:
             what = "is no JSON" if exchange.body else "is empty"
@@ -406,7 +406,7 @@ class _Reading:
             where, wanted = _told(ours), _told(part.view)
             told = f"{'The jobs of a list stand' if is_list else 'The job stands'} at {where}, expected at {wanted}"
             told += ": a client finds none." if is_list else ": a client reads none of its fields"
-            told += "" if is_list else ", the id of what it pays for included." if part.action in _STARTS else "."
+            told += "" if is_list else ", the id of what it pays for included." if part.action in STARTS else "."
             code = "REF020" if is_list else "REF003"
             yield Seen(code, effect, told, exchange, at, exchange.operation, exchange.operation)
             return
@@ -501,23 +501,11 @@ class _Reading:
         name = ".".join(place)
         effect = Effect.SILENT
         if is_inside and role in ("id", "status"):
-            effect = Effect.COSTS if role == "id" and part.action in _STARTS else Effect.LOUD
-        elif is_inside and part.view and (shape := self._field(part.view, place)) and shape.nullable:
+            effect = Effect.COSTS if role == "id" and part.action in STARTS else Effect.LOUD
+        elif is_inside and self._is_nullable(part, place):
             effect = Effect.DIFFERS  # a client has to expect null there, which most read a missing field as
         what = f" (its {role})" if role and role != place[-1] else ""
         return Seen("REF004", effect, f"`{name}`{what} is missing.", exchange, at, name, place[-1])
-
-    def _field(self, view: View, place: tuple[str, ...]) -> Shape | None:
-        try:
-            shape = shape_of(self.there.document, view.schema)
-            for token in place:
-                schema = shape.items if token == "*" else shape.properties.get(token)
-                if schema is None:
-                    return None
-                shape = shape_of(self.there.document, schema)
-        except MockserverError:
-            return None
-        return shape
 
     def _validator(self, name: str, status: str, schema: Any) -> Validator | None:
         key = name, status
@@ -634,7 +622,7 @@ class _Reading:
             lost = [each for each in found if each.kind == "lost"] if is_elsewhere else []
             if lost:  # for one reason
                 names = ", ".join(f"`{'.'.join(each.path)}`" for each in lost)
-                effect = Effect.COSTS if part.action in _STARTS else Effect.SILENT
+                effect = Effect.COSTS if part.action in STARTS else Effect.SILENT
                 told = f"The SDK reads {exchange.operation} and has None for {names}."
                 yield Seen("REF050", effect, told, exchange, at, "elsewhere")
             for each in found:
@@ -662,8 +650,8 @@ class _Reading:
         role = roles.get(inner, "")
         effect, why = Effect.SILENT, ""
         if each.kind == "exception":
-            effect = Effect.COSTS if part.action in _STARTS else Effect.LOUD
-        elif each.kind == "lost" and role == "id" and part.action in _STARTS:
+            effect = Effect.COSTS if part.action in STARTS else Effect.LOUD
+        elif each.kind == "lost" and role == "id" and part.action in STARTS:
             effect, why = Effect.COSTS, " The job is paid for, and cannot be asked for."
         elif role == "status" and each.value is not None:
             state = next((job.state for job in jobs if job.word == each.value and job.state), None)
@@ -677,7 +665,7 @@ class _Reading:
         return Seen(_SDK_CODES[each.kind], effect, text, exchange, at, cause, name)
 
     def _is_nullable(self, part: JobOperation, place: tuple[str, ...]) -> bool:
-        shape = self._field(part.view, place) if part.view else None
+        shape = shape_at(self.there.document, part.view.schema, place) if part.view else None
         return shape is not None and shape.nullable
 
     def _has_next_page(self, exchange: Exchange, jobs: Sequence[Sighting]) -> bool:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
 from mockserver.errors import MockserverError
+from mockserver.message import CONTROL
 
 if TYPE_CHECKING:
     import httpx2
 
 SERVER = "server"
-PREFIX = "/__mockserver"
 TIMEOUT = 60.0  # seconds; advancing a clock waits for webhooks
 Json = dict[str, Any]
 R = TypeVar("R")  # what a call gives: the JSON, or what is to be awaited for it
@@ -53,7 +53,7 @@ def _root(url: str) -> str:
         parts = urlsplit(url if "://" in url else f"http://{url}")
     except ValueError as error:
         raise ControlRefused(0, "unreachable", f"{url[:200]!r} is no address: {error}.") from None
-    return f"{parts.scheme}://{parts.netloc}{PREFIX}"
+    return f"{parts.scheme}://{parts.netloc}{CONTROL.rstrip('/')}"
 
 
 def _headers(token: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mockserver.form import FormError, FormPart
 
 RawHeaders = list[tuple[bytes, bytes]]
+CONTROL = "/__mockserver/"  # the control API and links to results hang below it: no contract owns a path that begins so
 PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 

@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from contract_tests.contract import shape_at
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
 from mockserver.errors import MockserverError
 from mockserver.jobs.resource import Action, JobOperation, Pointer
 from mockserver.openapi.document import Answer, Document, Operation, is_json, pointer_text
-from mockserver.openapi.schema import Shape, Validator, shape_of
+from mockserver.openapi.schema import Shape, Validator
 
 ABSENT: Final = object()  # nothing stands there, not even null
 MAX_FAULTS = 8  # of one answer; a wrong envelope makes every field wrong
@@ -314,16 +315,7 @@ def field_shape(history: History, sighting: Sighting, pointer: Pointer) -> Shape
     """What the contract says of a job's field; None where it says nothing."""
     if sighting.part.view is None:
         return None
-    try:
-        shape = shape_of(history.contract.document, sighting.part.view.schema)
-        for token in pointer:
-            schema = shape.items if token == "*" else shape.properties.get(token)
-            if schema is None:
-                return None
-            shape = shape_of(history.contract.document, schema)
-    except MockserverError:
-        return None
-    return shape
+    return shape_at(history.contract.document, sighting.part.view.schema, pointer)
 
 
 def deviation(

@@ -20,7 +20,7 @@ def scenarios(files: tuple[str, ...], as_json: bool) -> None:
 
     found = sorted(load_scenarios(files).values(), key=lambda scenario: scenario.name)
     if as_json:
-        click.echo(json.dumps([{"name": s.name, "summary": s.summary, "source": s.source} for s in found], indent=2))
+        click.echo(json.dumps([s.as_data for s in found], indent=2))
         return
     width = max(len(scenario.name) for scenario in found)
     for scenario in found:
@@ -37,7 +37,7 @@ def drifts(files: tuple[str, ...], as_json: bool) -> None:
 
     found = sorted(load_drifts(files).values(), key=lambda drift: drift.code)
     if as_json:
-        rows = [{"name": d.name, "code": d.code, "summary": d.summary, "source": d.source} for d in found]
+        rows = [d.as_data for d in found]
         click.echo(json.dumps(rows, indent=2))
         return
     width = max(len(drift.name) for drift in found)

@@ -36,7 +36,6 @@ from mockserver.sandbox.sandbox import ANONYMOUS, SERVER, Account, Sandbox, Sand
 from mockserver.sandbox.showing import Filter, entry_data, matches
 from mockserver.sandbox.verdict import case_of, judge_of
 
-PREFIX = "/__mockserver/"
 MAX_LISTED = 1000  # jobs or exchanges, where no limit is given
 MAX_ACTIVATIONS = 100  # of one sandbox, and of the server
 _JSON = (b"content-type", b"application/json")
@@ -57,7 +56,7 @@ class ControlError(Exception):
 
 
 class ControlApi:
-    """Answers the requests below PREFIX.
+    """Answers the requests below CONTROL.
 
     `providers` are those that are served, by name. `settle` delivers what fell due in some sandboxes and returns when
     that is done. `make_key` gives a key that nobody has, `prefixes` what the paths of each provider hang below.
@@ -82,7 +81,7 @@ class ControlApi:
         self._readers: dict[str, RequestReader] = {}
 
     async def handle(self, request: Request) -> Response:
-        """The response to a request whose path begins below PREFIX. Never raises for what a user can mend."""
+        """The response to a request whose path begins below CONTROL. Never raises for what a user can mend."""
         try:
             operation, values = self._route(request)
             reader = self._readers.get(operation.name)
@@ -148,11 +147,11 @@ class ControlApi:
 
     def _list_scenarios(self, given: Inputs) -> Any:
         found = sorted(self._sandboxes.scenarios.values(), key=lambda scenario: scenario.name)
-        return {"data": [{"name": s.name, "summary": s.summary, "source": s.source} for s in found]}
+        return {"data": [s.as_data for s in found]}
 
     def _list_drifts(self, given: Inputs) -> Any:
         found = sorted(self._sandboxes.known_drifts.values(), key=lambda drift: drift.code)
-        return {"data": [{"name": d.name, "code": d.code, "summary": d.summary, "source": d.source} for d in found]}
+        return {"data": [d.as_data for d in found]}
 
     # -- sandboxes ----------------------------------------------------------------------------------
 

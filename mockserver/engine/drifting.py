@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from mockserver.engine.departures import Departures, tells_more
 from mockserver.engine.drafts import NO_JSON, Draft, is_list
-from mockserver.engine.oddities import STARTS, is_declared
+from mockserver.engine.oddities import is_declared
 from mockserver.engine.pardoning import pardoned
 from mockserver.engine.refusal import Refuser
-from mockserver.jobs.resource import Contract
+from mockserver.jobs.resource import STARTS, Contract
 from mockserver.message import Request, Response
 from mockserver.openapi.schema import Validator
 from mockserver.plans.drift import ANY, ERRORS, Change, Drift

@@ -11,13 +11,12 @@ from mockserver.engine.drafts import NO_BODY, NO_JSON, Draft
 from mockserver.engine.results import ASSETS, ResultFacts
 from mockserver.errors import DocumentError
 from mockserver.jobs.job import Job
-from mockserver.jobs.resource import Action
+from mockserver.jobs.resource import STARTS, Action
 from mockserver.message import Fault
 from mockserver.openapi.schema import Validator, shape_of
 from mockserver.plans.drift import When
 
 Options = Mapping[str, Any]
-STARTS = (Action.CREATE, Action.FOLLOW_UP)
 _FILES = {b"video/mp4": "mp4", b"audio/wav": "wav", b"audio/mpeg": "mp3"}  # results that have a link of their own
 
 _EXACT = 2**53  # beyond it a float is another number

@@ -20,14 +20,23 @@ from mockserver.engine.rendering import compile_answer, compile_headers
 from mockserver.engine.results import Media, ResultFacts
 from mockserver.engine.security import OPEN_KEY, KeyPolicy, compile_security
 from mockserver.engine.stateless import Stateless
-from mockserver.engine.steering import STARTS, WORD, Steerer, is_marked
+from mockserver.engine.steering import WORD, Steerer, is_marked
 from mockserver.engine.validation import Inputs, RequestReader
 from mockserver.form import UploadedFile
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import TERMINAL, State, complete_words
 from mockserver.jobs.paths import path_parameters
-from mockserver.jobs.resource import Action, Collection, Contract, JobOperation, JobResource, RecordOperation, dig
+from mockserver.jobs.resource import (
+    STARTS,
+    Action,
+    Collection,
+    Contract,
+    JobOperation,
+    JobResource,
+    RecordOperation,
+    dig,
+)
 from mockserver.jobs.timeline import draw_timeline
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Answer, Operation, is_json

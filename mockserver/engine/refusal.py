@@ -1,6 +1,7 @@
 """Saying no in the provider's own words: every refusal is a kind, a message, and a body built from a template."""
 
 import re
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ class Refuser:
             ]
             or [{}],
         }
-        told = _fill(template, values) if refusal.body is None else refusal.body
+        told = fill_template(template, values) if refusal.body is None else refusal.body
         if refusal.code or refusal.type:
             told = self._worded(told, refusal)
         status = refusal.status or status
@@ -186,7 +187,7 @@ class Refuser:
         document = self._contract.document
         try:
             validator = Validator(document, schema, "response")
-            if validator.is_valid(_fill(template, _SAMPLE)):
+            if validator.is_valid(fill_template(template, _SAMPLE)):
                 return template
             whole = sample(document, schema)
         except DocumentError:
@@ -195,7 +196,7 @@ class Refuser:
             return template
         for name, value in template.items():
             tried = {**whole, name: value}
-            if validator.is_valid(_fill(tried, _SAMPLE)):
+            if validator.is_valid(fill_template(tried, _SAMPLE)):
                 whole = tried
         return whole
 
@@ -229,13 +230,14 @@ class _PerViolation:
         self.item = item
 
 
-def _fill(template: Any, values: dict[str, Any]) -> Any:
+def fill_template(template: Any, values: Mapping[str, Any]) -> Any:
+    """A body template with its `{placeholders}`; one that stands alone keeps its value's type, an unknown one stays."""
     if isinstance(template, dict):
-        return {key: _fill(value, values) for key, value in template.items()}
+        return {key: fill_template(value, values) for key, value in template.items()}
     if isinstance(template, list):
-        return [_fill(value, values) for value in template]
+        return [fill_template(value, values) for value in template]
     if isinstance(template, _PerViolation):
-        return [_fill(template.item, {**values, **one}) for one in values["each"]]
+        return [fill_template(template.item, {**values, **one}) for one in values["each"]]
     if not isinstance(template, str):
         return template
     whole = _PLACEHOLDER.fullmatch(template)

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from mockserver.jobs.job import Job
 from mockserver.jobs.vocabulary import Vocabulary
+from mockserver.message import CONTROL
 
-ASSETS = "/__mockserver/assets/"  # no contract owns a path that begins so
+ASSETS = f"{CONTROL}assets/"
 DEFAULT_SIZE = (1280, 720)
 DEFAULT_SECONDS = 5.0
 _PIXELS = re.compile(r"(\d{2,5})\s*[x*×X]\s*(\d{2,5})")

@@ -16,7 +16,7 @@ from mockserver.engine.validation import Inputs
 from mockserver.jobs.job import Job
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.profile import Profile
-from mockserver.jobs.resource import Action, JobOperation, JobResource
+from mockserver.jobs.resource import STARTS, Action, JobOperation, JobResource
 from mockserver.jobs.timeline import Timeline
 from mockserver.message import Fault, RawHeaders, Request, Response
 from mockserver.plans.progression import Mover, Progression
@@ -25,7 +25,6 @@ from mockserver.plans.scenario import ASSET, MAX_WAIT, Activation, JobPlan, Scen
 from mockserver.sandbox.exchange import Exchange
 from mockserver.sandbox.sandbox import MAX_REPLIES, Account, Held, Sandbox, Sandboxes
 
-STARTS = (Action.CREATE, Action.FOLLOW_UP)
 WORD = b"scenario"  # stands in every body that is marked
 MARK = b"scenario:"  # in a prompt or a model: `scenario:moderated-at-create`
 LONGEST = 1e9  # seconds of the machine that a client is told to wait, however slow the clock

@@ -15,6 +15,7 @@ import orjson
 
 from mockserver.engine.conversion import as_type, instant_writer, rfc3339
 from mockserver.engine.fields import Field, Scene
+from mockserver.engine.refusal import fill_template
 from mockserver.engine.rendering import compile_answer
 from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import sample
@@ -33,7 +34,6 @@ from mockserver.sandbox.outbox import MAX_CALLBACKS, Callback, Event
 MAX_LEVELS = 4  # objects inside an event; one that holds itself is cut off there
 _METHODS = ("post", "put", "patch")  # by which a callback or a webhook is sent; all are sent with POST
 _EXPRESSION = re.compile(r"\{(\$[^{}]+)\}")
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 Find = Callable[[Request, Inputs, Response], Iterator[Callback]]
 
@@ -133,7 +133,7 @@ class _KindOfJob:
         }
         if "{job}" in text:
             values["job"] = self._job(scene)
-        return _filled(self._resource.event_body, values)
+        return fill_template(self._resource.event_body, values)
 
     # -- the job as it is retrieved -----------------------------------------------------------------
 
@@ -314,19 +314,6 @@ def _same(document: Document, one: Any, other: Any) -> bool:
     return one is other or (reference_of(one) != "" and reference_of(one) == reference_of(other)) or (
         bool(name := shape_of(document, one).name) and name == shape_of(document, other).name
     )  # fmt: skip
-
-
-def _filled(template: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(template, dict):
-        return {key: _filled(value, values) for key, value in template.items()}
-    if isinstance(template, list):
-        return [_filled(value, values) for value in template]
-    if not isinstance(template, str):
-        return template
-    whole = _PLACEHOLDER.fullmatch(template)
-    if whole and whole[1] in values:
-        return values[whole[1]]
-    return _PLACEHOLDER.sub(lambda m: str(values[m[1]]) if m[1] in values else m[0], template)
 
 
 # -- addresses that a request names -----------------------------------------------------------------

@@ -40,6 +40,9 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+STARTS = frozenset({Action.CREATE, Action.FOLLOW_UP})  # the actions that make a job
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Where a job stands in an operation's answer, and what its fields mean there.

@@ -71,7 +71,7 @@ def load(spec: str, overlays: tuple[str, ...] = (), *, needs_job: bool = True) -
     served; others that cannot are among the `problems`, and the rest is served. For a large one that takes too long
     before a server listens: `problems` is None if nobody has looked yet.
     """
-    path, own_overlay = _find(spec)
+    path, own_overlay = find_spec(spec)
     paths = [path, *([own_overlay] if own_overlay else []), *map(Path, overlays)]
     sources = [read_bytes(p) for p in paths]
     size = sum(map(len, sources))
@@ -235,7 +235,8 @@ def _bundled_data(name: str) -> Any:
     return _DATA[name]
 
 
-def _find(spec: str) -> tuple[Path, Path | None]:
+def find_spec(spec: str) -> tuple[Path, Path | None]:
+    """The document of a bundled provider, a folder or a file, and the overlay beside it. Raises DocumentError."""
     folder = Path(spec)
     if spec in bundled_names():
         folder = bundled("specs") / spec

@@ -91,6 +91,11 @@ class Drift:
     when: When = When()
 
     @property
+    def as_data(self) -> dict[str, Any]:
+        """What a list of drifts tells of it."""
+        return {"name": self.name, "code": self.code, "summary": self.summary, "source": self.source}
+
+    @property
     def is_legal(self) -> bool:
         """Whether it departs from what is usual, not from the contract."""
         return self.code.startswith("O")

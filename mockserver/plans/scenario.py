@@ -15,12 +15,12 @@ import orjson
 from mockserver.clock import MOST
 from mockserver.errors import DeclarationError
 from mockserver.jobs.lifecycle import State
+from mockserver.jobs.resource import STARTS
 from mockserver.jobs.timeline import Timeline
 from mockserver.plans.reading import as_choice, as_map, as_number, as_seconds, as_text, as_whole
 
 Span = tuple[float, float]  # seconds, least and most; infinite: never
 ASSET = "asset"  # the link to a result
-STARTS = frozenset({"create", "follow-up"})
 ACTIONS = STARTS | {"retrieve", "list", "content", "result", "cancel", "delete", ASSET}
 POLLS = frozenset({"retrieve", "result"})
 DOWNLOADS = frozenset({"content", "result", ASSET})
@@ -173,6 +173,11 @@ class Scenario:
     def is_bound(self) -> bool:
         """Whether a job that is created under it has it as its own."""
         return self.job is not None or self.follows_jobs
+
+    @property
+    def as_data(self) -> dict[str, Any]:
+        """What a list of scenarios tells of it."""
+        return {"name": self.name, "summary": self.summary, "source": self.source}
 
     @property
     def follows_jobs(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mockserver.jobs.declaration import REFUSALS
 from mockserver.jobs.lifecycle import TERMINAL
-from mockserver.jobs.resource import Action
+from mockserver.jobs.resource import STARTS, Action
 from mockserver.masking import is_secret_name
 from mockserver.sandbox.journal import Entry
 
@@ -15,7 +15,6 @@ SLACK = 0.010  # seconds that timers and a loopback connection are off by: soone
 SLACK_SHARE = 0.05  # of a wait that was asked for, likewise
 
 Words = frozenset[str]
-STARTS: Words = frozenset({Action.CREATE.value, Action.FOLLOW_UP.value})
 FETCHES: Words = frozenset({Action.CONTENT.value, Action.RESULT.value, "asset"})
 CUT: Words = frozenset({"reset", "lost", "truncate", "stall"})  # faults after which a client does not know its answer
 _POLL, _LIST, _CANCEL, _DELETE = (a.value for a in (Action.RETRIEVE, Action.LIST, Action.CANCEL, Action.DELETE))

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mockserver.jobs.declaration import REFUSALS
-from mockserver.jobs.resource import Action, Contract
+from mockserver.jobs.resource import STARTS, Action, Contract
 from mockserver.masking import masking
 from mockserver.provider import Provider
 from mockserver.sandbox.conduct import (
     CUT,
     FETCHES,
-    STARTS,
     Case,
     Client,
     JobFacts,

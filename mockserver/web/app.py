@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from mockserver.engine.engine import Engine
 from mockserver.engine.results import ASSETS
 from mockserver.form import FormError, FormPart, MultipartReader
-from mockserver.message import Request, Response
+from mockserver.message import CONTROL, Request, Response
 from mockserver.provider import Provider
 from mockserver.sandbox.sandbox import Sandbox, Sandboxes
 from mockserver.web.courier import Courier
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from mockserver.web.control import ControlEndpoint
 
 Body = tuple[bytes, tuple[FormPart, ...] | FormError | None, Response | None]  # raw bytes, a form, or a refusal
-CONTROL = "/__mockserver/"  # no contract owns a path that begins so
 _MULTIPART = b"multipart/form-data"
 WHOLE_BODY = "mockserver.body"  # set by web/protocol.py: the body, where all of it had come before the request began
 WRITE = "mockserver.write"  # set by web/protocol.py: what writes a whole response at once, if it can

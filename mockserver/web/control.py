@@ -7,9 +7,9 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response as StarletteResponse
 
-from mockserver.control.api import PREFIX, ControlApi, ControlError, error_response
+from mockserver.control.api import ControlApi, ControlError, error_response
 from mockserver.loading.trees import read_tree
-from mockserver.message import Request, Response
+from mockserver.message import CONTROL, Request, Response
 from mockserver.openapi.document import Document
 from mockserver.provider import Provider
 from mockserver.realtime import fresh_key
@@ -55,7 +55,7 @@ class ControlEndpoint:
         except ControlError as error:
             return error_response(error, [(b"connection", b"close")])  # what comes of the body still is not read
         raw = scope.get("raw_path") or scope["path"].encode()
-        path = raw.decode("ascii", "replace").partition("?")[0][len(PREFIX) - 1 :]
+        path = raw.decode("ascii", "replace").partition("?")[0][len(CONTROL) - 1 :]
         query = scope["query_string"].decode("latin-1")
         return await self.api.handle(Request(request.method, path, query, dict(request.headers.raw), body, None, ""))
 
