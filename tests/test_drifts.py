@@ -690,7 +690,7 @@ def test_what_is_on_for_the_server_and_for_a_key_is_applied_once_and_others_see_
 def test_a_client_over_a_socket_gets_what_was_meant() -> None:
     drifts = ("create-204", "file-empty", "file-head-refused", "error-empty", "list-bare", "gateway-html-502")
     switched = [part for name in drifts for part in ("--drift", name)]
-    with serving("--speed", "100000", *switched) as urls, httpx2.Client(headers=BEARER) as client:
+    with serving("--clock", "skipping", *switched) as urls, httpx2.Client(headers=BEARER) as client:
         videos = f"{urls['openai']}/videos"
         created = client.post(videos, json={"prompt": "a cat"})
         assert (created.status_code, created.content) == (204, b"")
