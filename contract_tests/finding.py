@@ -7,6 +7,7 @@ from typing import Any, Final
 
 # How a reason begins where a law has nothing to judge in a contract (no webhook, no list): no level waits for it.
 NOT_ASKED: Final = "the contract does not ask for it"
+MOST_NAMED: Final = 4  # operations that are named before the others are counted
 
 
 class Severity(StrEnum):
@@ -48,7 +49,7 @@ class Deviation:
 
     `message` says what was found and what was expected. `operation` is its name (`GET /videos/{id}`, '' for none),
     `exchanges` are the numbers of the exchanges that show it, `pointer` the place in the document that says otherwise
-    ('' where none does), `cause` what tells causes apart: the same law, operation and cause are reported once.
+    ('' where none does), `cause` what tells causes apart: the same law and cause are reported once, with all operations.
     `severity` None: that of the law.
     """
 
@@ -80,7 +81,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A deviation as it is reported. `repeat` are commands that show it again; `count` is how often it was seen."""
+    """A deviation as it is reported. `repeat` are commands that show it again; `count` is how often it was seen.
+
+    `also` are the other operations on which the same cause was seen.
+    """
 
     code: str
     title: str
@@ -92,6 +96,19 @@ class Finding:
     repeat: tuple[str, ...] = ()
     count: int = 1
     cause: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """All operations on which it was seen; a finding of none has one without a name."""
+        return self.operation, *self.also
+
+    @property
+    def where(self) -> str:
+        """The operations in a few words."""
+        if len(self.operations) <= MOST_NAMED:
+            return ", ".join(filter(None, self.operations))
+        return f"{', '.join(self.operations[: MOST_NAMED - 1])} and {len(self.operations) - MOST_NAMED + 1} more"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,12 @@ class _Showing:
 
     def finding(self, law: Law, group: list[Deviation]) -> Finding:
         """One finding for deviations that have the same cause."""
-        first = min(group, key=lambda each: (each.severity or law.severity).rank)
-        shown = [self.exchanges[n] for n in first.exchanges if n in self.exchanges]
+        first = group[0]
+        firsts = {each.operation: each for each in reversed(group)}
+        others = [each.exchanges[-1] for each in group if firsts[each.operation] is each is not first and each.exchanges]
+        room = max(0, MAX_EVIDENCE - len(first.exchanges))
+        numbers = dict.fromkeys((*others[:room], *first.exchanges))
+        shown = [self.exchanges[n] for n in numbers if n in self.exchanges]
         asking = [e for e in shown if e.operation == first.operation] or shown
         return Finding(
             code=law.code,
@@ -67,6 +71,7 @@ class _Showing:
             repeat=self._safely(lambda: self.repeat(asking[-1], law.code) if asking else (), ()),
             count=len(group),
             cause=first.cause,
+            also=tuple(dict.fromkeys(each.operation for each in group if each.operation != first.operation)),
         )
 
     @staticmethod
@@ -96,9 +101,19 @@ def _outcome(history: History, law: Law, show: _Showing) -> Outcome:
     except Exception as error:  # a law that fails must not cost what the others say
         is_whole = True
         reasons_found.append(f"{FAILED} ({law.code}: {type(error).__name__}: {error})")
-    findings = tuple(show.finding(law, group) for group in groups.values())
+    findings = tuple(show.finding(law, group) for group in _by_cause(law, groups.values()))
     verdict = _verdict(findings, is_whole)
     return Outcome(law.code, law.title, verdict, tuple(dict.fromkeys(reasons_found)), findings)
+
+
+def _by_cause(law: Law, groups: Iterable[list[Deviation]]) -> Iterable[list[Deviation]]:
+    """Groups of one operation and cause, put together where the cause is the same; the worst of each group first."""
+    merged: dict[tuple[str, Severity], list[Deviation]] = {}
+    for group in groups:
+        worst = min(group, key=lambda each: (each.severity or law.severity).rank)
+        found = merged.setdefault((worst.cause, worst.severity or law.severity), [])
+        found += [worst, *(each for each in group if each is not worst)]
+    return merged.values()
 
 
 def _verdict(findings: Iterable[Finding], is_unjudged: bool) -> Verdict:

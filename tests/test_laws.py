@@ -152,6 +152,34 @@ def test_the_same_cause_is_one_finding_with_its_count(book: Book) -> None:
     assert outcome.verdict is Verdict.VIOLATES
 
 
+def test_the_same_cause_on_several_operations_is_one_finding_that_names_them(book: Book) -> None:
+    wrong = {**JOB, "status": "in_progress", "seconds": 4}
+    book.story(wrong, lists=({"object": "list", "data": [wrong], "first_id": ID, "last_id": ID, "has_more": False},))
+    book.history.jobs = stories_of(book.history.contract, book.history.exchanges)
+
+    (outcome,) = judge(book.history, ["ANS004"])
+
+    (finding,) = outcome.findings
+    assert finding.operations == ("GET /videos/{video_id}", "GET /videos")
+    assert finding.where == "GET /videos/{video_id}, GET /videos"
+    assert finding.count == 2
+    assert {each.number for each in finding.evidence} == {2, 3}
+    assert finding.clause
+    assert finding.clause.pointer == "/components/schemas/VideoResource/properties/seconds/type"
+
+
+def test_the_same_fault_of_two_schemas_is_two_findings(book: Book) -> None:
+    book.add(Purpose.FETCH, "DELETE /videos/{video_id}", {"object": "video.deleted", "deleted": True})
+    book.add(Purpose.POLL, "GET /videos/{video_id}", {k: v for k, v in DONE.items() if k != "id"})
+
+    (outcome,) = judge(book.history, ["ANS004"])
+
+    assert [finding.operations for finding in outcome.findings] == [
+        ("DELETE /videos/{video_id}",),
+        ("GET /videos/{video_id}",),
+    ]
+
+
 def test_why_a_purpose_was_not_tried_is_told(book: Book) -> None:
     book.history.skipped[Purpose.SECOND_KEY] = "no second key was given"
 

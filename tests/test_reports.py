@@ -459,9 +459,23 @@ def test_a_matrix_lays_providers_side_by_side() -> None:
         assert words in page.text
 
 
+def test_a_baseline_knows_a_cause_by_each_of_its_operations() -> None:
+    (finding,) = BAD.findings[:1]
+    spread = replace(finding, also=("GET /others",))
+    wider = replace(BAD, outcomes=(Outcome(finding.code, finding.title, Verdict.VIOLATES, (), (spread,)),))
+    narrow = replace(BAD, outcomes=(Outcome(finding.code, finding.title, Verdict.VIOLATES, (), (finding,)),))
+
+    changes = baseline.compare(wider, baseline.read(baseline.write(narrow)))
+    assert [each.operations for each in changes.new] == [spread.operations]
+
+    changes = baseline.compare(narrow, baseline.read(baseline.write(wider)))
+    assert (changes.new, len(changes.known), [each.operation for each in changes.fixed]) == ((), 1, ["GET /others"])
+    assert as_json.from_json(as_json.write(wider)).findings[0].also == ("GET /others",)
+
+
 def test_a_baseline_accepts_what_is_known_and_shows_what_is_new_and_fixed() -> None:
     known = baseline.read(baseline.write(BAD))
-    assert {each.key for each in known} == {baseline.key_of(each) for each in BAD.findings}
+    assert {each.key for each in known} == {key for each in BAD.findings for key in baseline.keys_of(each)}
     same = baseline.compare(BAD, known)
     assert (same.exit_code, len(same.new), len(same.fixed)) == (0, 0, 0)
 

@@ -17,7 +17,7 @@ def judged_by(history: History, refusals: bool, *kinds: str) -> Iterator[Deviati
     def check(exchange: Exchange) -> Iterator[Deviation]:
         for fault in faults(history, exchange):
             if fault.kind in kinds:
-                yield _told(exchange, fault)
+                yield _told(exchange, fault, refusals)
 
     answered = [
         e
@@ -27,9 +27,12 @@ def judged_by(history: History, refusals: bool, *kinds: str) -> Iterator[Deviati
     return each(answered, check, NOTHING)
 
 
-def _told(exchange: Exchange, fault: Fault) -> Deviation:
-    at, numbers = fault.pointer, (exchange.number,)
-    return Deviation(fault.message, exchange.operation, numbers, at, fault.cause, fault.severity)
+def _told(exchange: Exchange, fault: Fault, is_refusal: bool) -> Deviation:
+    """A fault of an answer. A refusal's body is made in one place for all operations, another one by its schema."""
+    cause = fault.cause
+    if fault.kind == "body" and not is_refusal:
+        cause = fault.origin or f"{exchange.operation} {cause}"
+    return Deviation(fault.message, exchange.operation, (exchange.number,), fault.pointer, cause, fault.severity)
 
 
 @law("ANS001", "The status of an answer is declared", Severity.VIOLATION, level="readable")

@@ -11,7 +11,7 @@ from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
 from mockserver.errors import MockserverError
 from mockserver.jobs.resource import Action, JobOperation, Pointer
-from mockserver.openapi.document import Answer, Document, Operation, is_json, pointer_text
+from mockserver.openapi.document import Answer, Document, Operation, is_json, pointer_text, pointer_tokens
 from mockserver.openapi.schema import Shape, Validator
 
 ABSENT: Final = object()  # nothing stands there, not even null
@@ -136,13 +136,17 @@ def is_short_of_time(exchange: Exchange) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way in which an answer is not as declared; `kind` is status, media type, empty, no JSON or body."""
+    """One way in which an answer is not as declared; `kind` is status, media type, empty, no JSON or body.
+
+    `origin` is the field's place in the document where that is one for several operations; '' else.
+    """
 
     kind: str
     message: str
     pointer: str
     cause: str
     severity: Severity | None = None
+    origin: str = ""
 
 
 def faults(history: History, exchange: Exchange) -> list[Fault]:
@@ -227,12 +231,34 @@ def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterat
     for error in _errors(history, exchange.operation, answer.status, named, schema, value):
         keyword = str(error.schema_path[-1]) if error.schema_path else ""
         where = "/".join("*" if isinstance(token, int) else str(token) for token in error.instance_path)
-        cause = f"/{where}: {keyword}" + (f" {error.message[:80]}" if keyword == "required" else "")
-        if cause not in seen and len(seen) < MAX_FAULTS:
+        what = f": {keyword}" + (f" {error.message[:80]}" if keyword == "required" else "")
+        if (cause := f"/{where}{what}") not in seen and len(seen) < MAX_FAULTS:
             seen.add(cause)
             at_field = f"`{where}`: " if where else ""
             content = f"{at}{pointer_text(('content', named, 'schema'))}"
-            yield Fault("body", f"{at_field}{error.message[:MAX_SHOWN]}", content, cause)
+            pointer, origin = _origin(history.contract.document, content, schema, error.evaluation_path)
+            message = f"{at_field}{error.message[:MAX_SHOWN]}"
+            yield Fault("body", message, pointer, cause, origin=origin and f"{origin}{what}")
+
+
+def _origin(document: Document, content: str, schema: Any, steps: Iterable[Any]) -> tuple[str, str]:
+    """Where in a document stands what a validator came to by its steps through a schema; and the place of the field.
+
+    The place of the field is '' unless it stands in a schema that several operations refer to. Steps that the
+    validator's translation has put in (for `nullable`, say) are not in the document, and lead nowhere.
+    """
+    node, here, field, is_shared, before = schema, tuple(pointer_tokens(content)), "", False, ""
+    for step in map(str, steps):
+        if step == "$ref" and isinstance(node, dict) and isinstance(ref := node.get("$ref"), str):
+            node, here, is_shared = document.lookup(ref), tuple(pointer_tokens(ref[1:])), True
+            field = pointer_text(here) if isinstance(node, dict) and "properties" in node else field
+        elif isinstance(node, dict) and step in node:
+            node, here = node[step], (*here, step)
+            field = pointer_text(here) if before == "properties" and is_shared else field
+        elif isinstance(node, list) and step.isdigit() and int(step) < len(node):
+            node, here = node[int(step)], (*here, step)
+        before = step
+    return pointer_text(here), field
 
 
 def declared_media(answer: Answer, media_type: str) -> tuple[str, dict[str, Any]] | None:

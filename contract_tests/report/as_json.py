@@ -141,6 +141,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity.value,
         "message": finding.message,
         "operation": finding.operation,
+        "also": finding.also,
         "cause": finding.cause,
         "count": finding.count,
         "clause": clause
@@ -171,4 +172,5 @@ def _read_finding(data: Mapping[str, Any]) -> Finding:
         tuple(data["repeat"]),
         data["count"],
         data["cause"],
+        tuple(data.get("also", ())),  # reports of the first days have none
     )

@@ -1,6 +1,6 @@
 """Baselines: findings that are known and accepted, so that only new ones count; and which of them are gone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -48,14 +48,23 @@ class Changes:
         return int(any(finding.severity.rank <= Severity.VIOLATION.rank for finding in self.new))
 
 
-def key_of(finding: Finding) -> tuple[str, str, str]:
-    """What a finding is known by from run to run, as a baseline holds it."""
-    return encodable(finding.code, _MOST), encodable(finding.operation, _MOST), encodable(finding.cause, _MOST)
+Key = tuple[str, ...]
+
+
+def keys_of(finding: Finding) -> tuple[Key, ...]:
+    """What a finding is known by from run to run, as a baseline holds it: code, operation and cause, by operation."""
+    code, cause = encodable(finding.code, _MOST), encodable(finding.cause, _MOST)
+    return tuple((code, encodable(operation, _MOST), cause) for operation in finding.operations)
+
+
+def is_accepted(finding: Finding, accepted: Collection[Key]) -> bool:
+    """Whether a baseline knows a finding on all of its operations."""
+    return all(key in accepted for key in keys_of(finding))
 
 
 def write(report: Report) -> str:
     """A baseline of all that a report found, in a stable order, to be kept in a repository."""
-    found = {key_of(each): (each.title, each.severity.value) for each in report.findings}
+    found = {key: (each.title, each.severity.value) for each in report.findings for key in keys_of(each)}
     rows = [
         dict(zip((*_KEYS, *_TOLD), (*key, *(encodable(text, _MOST) for text in told)), strict=True))
         for key, told in sorted(found.items())
@@ -89,13 +98,13 @@ def read(text: str | bytes, name: str = "baseline") -> tuple[Known, ...]:
 def compare(report: Report, known: tuple[Known, ...]) -> Changes:
     """What is new, known, fixed and unseen. A known finding whose law was not judged is not fixed."""
     accepted = {each.key for each in known}
-    found = {key_of(finding) for finding in report.findings}
+    found = {key for finding in report.findings for key in keys_of(finding)}
     gone = [each for each in known if each.key not in found]
     outcomes = {outcome.code: outcome for outcome in report.outcomes}
     is_fixed = {each.key: _is_judged(outcomes.get(each.code)) for each in gone}
     return Changes(
-        tuple(finding for finding in report.findings if key_of(finding) not in accepted),
-        tuple(finding for finding in report.findings if key_of(finding) in accepted),
+        tuple(finding for finding in report.findings if not is_accepted(finding, accepted)),
+        tuple(finding for finding in report.findings if is_accepted(finding, accepted)),
         tuple(each for each in gone if is_fixed[each.key]),
         tuple(each for each in gone if not is_fixed[each.key]),
     )
@@ -106,14 +115,14 @@ def told_in(report: Report, changes: Changes, name: str) -> Report:
     baseline = {
         "file": name,
         "new": len(changes.new),
-        "known": [list(key_of(finding)) for finding in changes.known],
+        "known": [list(key) for finding in changes.known for key in keys_of(finding)],
         "fixed": [_row(each) for each in changes.fixed],
         "unseen": [_row(each) for each in changes.unseen],
     }
     return replace(report, about={**report.about, "baseline": baseline})
 
 
-def accepted_in(report: Report) -> set[tuple[str, ...]]:
+def accepted_in(report: Report) -> set[Key]:
     """The keys of the findings that a report's baseline accepts (see `told_in`)."""
     baseline = report.about.get("baseline")
     known = baseline.get("known") if isinstance(baseline, Mapping) else None
@@ -123,7 +132,7 @@ def accepted_in(report: Report) -> set[tuple[str, ...]]:
 def lines_of(changes: Changes) -> list[str]:
     """The comparison in a few lines."""
     lines = [f"{len(changes.new)} new, {len(changes.known)} known, {len(changes.fixed)} fixed"]
-    lines += [f"new: {each.code} {each.operation}: {each.title}" for each in changes.new]
+    lines += [f"new: {each.code} {each.where}: {each.title}" for each in changes.new]
     lines += [f"fixed: {each.code} {each.operation}: {each.title}" for each in changes.fixed]
     lines += [f"not looked for again: {each.code} {each.operation}: {each.title}" for each in changes.unseen]
     return lines

@@ -4,7 +4,7 @@ from typing import Final
 
 from contract_tests.finding import Report, Severity, Verdict
 from contract_tests.report import coverage as seen
-from contract_tests.report.baseline import accepted_in, key_of
+from contract_tests.report.baseline import accepted_in, is_accepted
 from contract_tests.report.levels import claims
 from contract_tests.report.page import page
 from contract_tests.report.summary import conditions, is_partly_judged, phases, sorted_outcomes, summary, word_of
@@ -27,7 +27,7 @@ def write(report: Report) -> str:
         look=LOOKS[counted.verdict],
         levels=[(level, LOOKS[level.verdict]) for level in claims(report)],
         severities=[(severity, f"s{severity.rank}") for severity in Severity],
-        findings=[(each, f"s{each.severity.rank}", key_of(each) in accepted) for each in found[:MOST]],
+        findings=[(each, f"s{each.severity.rank}", is_accepted(each, accepted)) for each in found[:MOST]],
         left=max(0, len(found) - MOST),
         outcomes=[
             (outcome, word_of(outcome), _look(word_of(outcome)), is_partly_judged(outcome))

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from contract_tests.finding import Finding, Outcome, Report, Verdict
-from contract_tests.report.baseline import accepted_in, key_of
+from contract_tests.report.baseline import accepted_in, is_accepted
 from contract_tests.report.levels import is_broken
 from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions
@@ -38,10 +38,10 @@ def _add_case(suite: ET.Element, outcome: Outcome, accepted: set[tuple[str, ...]
     case = ET.SubElement(
         suite, "testcase", classname=line(f"contract.{group}", 100), name=line(f"{outcome.code} {outcome.title}", 300)
     )
-    new = [finding for finding in outcome.findings if key_of(finding) not in accepted]
+    new = [finding for finding in outcome.findings if not is_accepted(finding, accepted)]
     if is_broken(outcome) and (not outcome.findings or _is_failure(new)):
         first = new[0] if new else None
-        message = line(f"{first.operation}: {first.message}" if first else "the law is broken", 400)
+        message = line(f"{first.where}: {first.message}" if first else "the law is broken", 400)
         failure = ET.SubElement(case, "failure", type=line(first.severity if first else "violation"), message=message)
         failure.text = _told(new)
     elif is_broken(outcome):
@@ -67,7 +67,7 @@ def _told(findings: list[Finding]) -> str:
         clause = finding.clause
         place = f"{clause.file}:{clause.line or '?'} {clause.pointer}" if clause else ""
         lines = [
-            f"[{finding.severity}] {line(finding.operation, 200)}: {line(finding.message)}",
+            f"[{finding.severity}] {line(finding.where, 300)}: {line(finding.message)}",
             f"seen: {finding.count} times",
             *([f"contract: {line(place, 400)}"] if place else []),
             *(f"repeat: {line(command, 4_000)}" for command in finding.repeat),

@@ -7,7 +7,7 @@ from typing import Final
 
 from contract_tests.finding import Finding, Report, Verdict
 from contract_tests.report import coverage as seen
-from contract_tests.report.baseline import accepted_in, key_of
+from contract_tests.report.baseline import accepted_in, is_accepted
 from contract_tests.report.levels import Level, claims
 from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions, summary, word_of
@@ -65,7 +65,7 @@ def _findings(report: Report) -> Iterator[str]:
     if not findings:
         return
     yield "### Findings\n\n"
-    rows = (_row(finding, key_of(finding) in accepted) for finding in findings[:_MOST_ROWS])
+    rows = (_row(finding, is_accepted(finding, accepted)) for finding in findings[:_MOST_ROWS])
     yield from _table(("code", "severity", "operation", "what", "contract", "seen"), rows)
     if len(findings) > _MOST_ROWS:
         yield f"{len(findings) - _MOST_ROWS} more findings are in the JSON report.\n\n"
@@ -80,7 +80,7 @@ def _row(finding: Finding, is_known: bool) -> tuple[str, ...]:
     return (
         words(finding.code, 40),
         finding.severity.value + known,
-        words(finding.operation, 200),
+        words(finding.where, 300),
         words(finding.message),
         words(where, 200),
         str(finding.count),
@@ -94,7 +94,7 @@ def _details(finding: Finding) -> str:
         parts += [f"exchange {each.number} {each.at}", each.request, each.answer]
     text = escape("\n\n".join(shown(part) for part in parts), quote=False)
     return (
-        f"<details><summary>{words(finding.code, 40)} {words(finding.operation, 200)}</summary>\n\n"
+        f"<details><summary>{words(finding.code, 40)} {words(finding.where, 300)}</summary>\n\n"
         f"<pre>{text}</pre>\n\n</details>\n\n"
     )
 

@@ -60,7 +60,7 @@ def _cell(outcome: Outcome | None) -> Cell:
         return Cell(NOT_RUN, "faint")
     word = word_of(outcome)
     look = next((look for verdict, look in LOOKS.items() if word == verdict.value), "part")
-    told = [f"{finding.operation}: {finding.message}" for finding in outcome.findings] or list(outcome.reasons)
+    told = [f"{finding.where}: {finding.message}" for finding in outcome.findings] or list(outcome.reasons)
     why = [line(text, 300) for text in told[:5]]
     count = len(outcome.findings)
     if is_broken(outcome) and count:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from contract_tests.finding import Clause, Finding, Report, Severity, Verdict
-from contract_tests.report.baseline import accepted_in, key_of
+from contract_tests.report.baseline import accepted_in, is_accepted, keys_of
 from contract_tests.report.shown import line, shown
 from mockserver import __version__
 
@@ -41,7 +41,7 @@ def write(report: Report) -> str:
 def _result(
     finding: Finding, places: dict[str, int], accepted: set[tuple[str, ...]] | None, report: Report
 ) -> dict[str, Any]:
-    operation = f"{finding.operation}: " if finding.operation else ""
+    operation = f"{finding.where}: " if finding.where else ""
     result: dict[str, Any] = {
         "ruleId": line(finding.code, 100),
         "level": _LEVELS.get(finding.severity, "error"),
@@ -58,7 +58,7 @@ def _result(
     if locations := list(_locations(finding, report)):
         result["locations"] = locations
     if accepted is not None:
-        is_known = key_of(finding) in accepted
+        is_known = is_accepted(finding, accepted)
         result["baselineState"] = "unchanged" if is_known else "new"
         if is_known:
             result["suppressions"] = [{"kind": "external", "justification": "accepted by the baseline"}]
@@ -71,7 +71,7 @@ def _locations(finding: Finding, report: Report) -> Iterator[dict[str, Any]]:
     clause = finding.clause or _whole(report)
     if clause and clause.file:
         location["physicalLocation"] = _physical(clause)
-    names = [("function", line(finding.operation, 300))] if finding.operation else []
+    names = [("function", line(each, 300)) for each in finding.operations if each]
     if finding.clause and finding.clause.pointer:
         names.append(("member", line(finding.clause.pointer, 1_000)))
     if names:
@@ -119,4 +119,4 @@ def _plain(text: str) -> str:
 
 
 def _fingerprint(finding: Finding) -> str:
-    return hashlib.sha256("\0".join(key_of(finding)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(keys_of(finding)[0]).encode()).hexdigest()[:32]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from contract_tests.finding import Finding, Outcome, Report, Severity, Verdict
 from contract_tests.report import coverage as seen
-from contract_tests.report.baseline import accepted_in, key_of
+from contract_tests.report.baseline import accepted_in, is_accepted
 from contract_tests.report.levels import claims, is_broken
 from contract_tests.report.shown import line, shown
 from contract_tests.report.summary import conditions, is_partly_judged, phases, summary
@@ -60,7 +60,7 @@ def _harmless(row: str) -> str:
 def _tell(report: Report, console: Console) -> None:
     accepted = accepted_in(report)
     for finding in report.findings[:_MOST]:
-        _tell_finding(finding, key_of(finding) in accepted, console)
+        _tell_finding(finding, is_accepted(finding, accepted), console)
     if len(report.findings) > _MOST:
         console.print(Text(f"… and {len(report.findings) - _MOST} more findings; the JSON report has them all\n"))
     _tell_unjudged(report, console)
@@ -89,7 +89,7 @@ def _tell_finding(finding: Finding, is_known: bool, console: Console) -> None:
     )  # fmt: skip
     console.print(head)
     times = f" (seen {finding.count:,} times)" if finding.count != 1 else ""
-    operation = f"{line(finding.operation, 200)}: " if finding.operation else ""
+    operation = f"{line(finding.where, 300)}: " if finding.where else ""
     console.print(_indented(Text(f"{operation}{line(finding.message)}{times}"), 2))
     if clause := finding.clause:
         where = f":{clause.line}" if clause.line else ""
