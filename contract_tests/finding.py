@@ -49,8 +49,8 @@ class Deviation:
 
     `message` says what was found and what was expected. `operation` is its name (`GET /videos/{id}`, '' for none),
     `exchanges` are the numbers of the exchanges that show it, `pointer` the place in the document that says otherwise
-    ('' where none does), `cause` what tells causes apart: the same law and cause are reported once, with all operations.
-    `severity` None: that of the law.
+    ('' where none does), `cause` what tells causes apart: the same law and cause are reported once,
+    with all operations. `severity` None: that of the law.
     """
 
     message: str

@@ -53,7 +53,7 @@ class _Showing:
         """One finding for deviations that have the same cause."""
         first = group[0]
         firsts = {each.operation: each for each in reversed(group)}
-        others = [each.exchanges[-1] for each in group if firsts[each.operation] is each is not first and each.exchanges]
+        others = [each.exchanges[-1] for each in firsts.values() if each is not first and each.exchanges]
         room = max(0, MAX_EVIDENCE - len(first.exchanges))
         numbers = dict.fromkeys((*others[:room], *first.exchanges))
         shown = [self.exchanges[n] for n in numbers if n in self.exchanges]

@@ -272,6 +272,30 @@ def test_a_job_that_is_unknown_right_after_its_create(book: Book) -> None:
     assert book.codes() == {"JOB002"}
 
 
+def test_a_creation_that_is_no_instant(book: Book) -> None:
+    book.add(Purpose.CREATE, "POST /videos", {**JOB, "created_at": 0})
+
+    assert book.codes() == {"JOB032"}
+
+
+def test_a_job_that_goes_by_another_id_is_judged_all_the_same(book: Book) -> None:
+    """Which is said once, and hides nothing else."""
+    other = {**RUNNING, "id": "task_7", "status": "processing"}
+
+    assert book.story(other, {**DONE, "id": "task_7"}).codes() == {"JOB003", "JOB011", "ANS004"}
+
+
+def test_the_jobs_of_another_key_are_told_by_their_ids(book: Book) -> None:
+    book.story(DONE)
+    shared = {**DONE, "id": "video_other", "prompt": f"as in {ID}"}
+    page = {"object": "list", "first_id": "video_other", "last_id": "video_other", "has_more": False}
+    book.add(Purpose.SECOND_KEY, "GET /videos", {**page, "data": [shared]}, job="")
+    assert "KEY007" not in book.codes()
+
+    book.add(Purpose.SECOND_KEY, "GET /videos", {**page, "first_id": ID, "last_id": ID, "data": [DONE]}, job="")
+    assert "KEY007" in book.codes()
+
+
 def test_two_creates_with_one_id(book: Book) -> None:
     book.story(DONE)
     book.add(Purpose.CREATE, "POST /videos", JOB)

@@ -393,8 +393,13 @@ def instants_in_order(history: History) -> Iterator[Deviation | Unjudged]:
     "JOB032", "The instant of creation is near the clock", Severity.VIOLATION, level="readable", needs=(Purpose.CREATE,)
 )
 def created_near_the_clock(history: History) -> Iterator[Deviation | Unjudged]:
-    def check(found: tuple[Sighting, Instant]) -> Deviation | None:
+    def check(found: tuple[Sighting, Instant | None]) -> Deviation | None:
         sighting, instant = found
+        if instant is None:
+            message = (
+                f"`{role_field(sighting, 'created')}` is {shown(value_of(sighting, 'created'))}: no instant of today"
+            )
+            return deviation(history, sighting, message, "created")
         off = min((instant.at - now for now in _clocks(history, sighting.exchange)), key=abs)
         if abs(off) > NEAR:
             message = (
@@ -404,8 +409,9 @@ def created_near_the_clock(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     firsts = [s for story in history.jobs for s in looks(story)[:1] if s.exchange is story.created_by]
-    told = [(s, instant) for s in firsts if (instant := read(value_of(s, "created")))]
-    return each(told, check, "no create told an instant of creation")
+    told = [(s, read(value_of(s, "created"))) for s in firsts]
+    known = [(s, instant) for s, instant in told if instant or _is_number(value_of(s, "created"))]
+    return each(known, check, "no create told an instant of creation")
 
 
 @law("JOB033", "A job took no longer than it was watched", Severity.VIOLATION, level="readable")
@@ -669,7 +675,11 @@ def _echoes(story: JobStory, sighting: Sighting) -> Iterator[tuple[str, Any, Any
 
 
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return isinstance(value, str) or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _same_input(sent: Any, told: Any) -> bool:
@@ -706,7 +716,7 @@ def _number(value: Any) -> float | None:
     """Progress as a number, however it is written (`45`, `"45%"`)."""
     if isinstance(value, str) and value.strip().rstrip("%").replace(".", "", 1).lstrip("-").isdigit():
         return float(value.strip().rstrip("%"))
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return float(value) if _is_number(value) else None
 
 
 def _full(history: History, sighting: Sighting) -> float:

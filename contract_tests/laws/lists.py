@@ -283,13 +283,14 @@ def _pages(history: History) -> list[Page]:
     known = memory(history)
     if "pages" not in known:
         known["pages"] = [
-            p for e in history.of(Purpose.LIST, Purpose.PAGE, Purpose.AFTER_DELETE) if (p := _page(history, e))
+            p for e in history.of(Purpose.LIST, Purpose.PAGE, Purpose.AFTER_DELETE) if (p := page_of(history, e))
         ]
     pages: list[Page] = known["pages"]
     return pages
 
 
-def _page(history: History, exchange: Exchange) -> Page | None:
+def page_of(history: History, exchange: Exchange) -> Page | None:
+    """An answer as a page of a list; None for what is none."""
     part, body = part_of(history, exchange), exchange.json
     if part is None or part.action is not Action.LIST or part.view is None or body is NO_JSON:
         return None

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import Exchange, History, Purpose
 from contract_tests.laws import law
+from contract_tests.laws.lists import page_of
 from contract_tests.laws.seen import came_too_often, declared_status, each, is_good, operations, shows, status_of
+from contract_tests.playing.seeing import bare_id
 from mockserver.jobs.resource import Action
 
 SHORTEST_SECRET = 12  # characters; a shorter one may stand in an answer by chance
@@ -55,10 +57,11 @@ def others_cannot_change(history: History) -> Iterator[Deviation | Unjudged]:
 @law("KEY007", "Another key does not find a job in its list", Severity.SILENT, needs=(Purpose.SECOND_KEY,))
 def others_do_not_list(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
-        story = next((s for s in history.jobs if s.id and s.id.encode() in exchange.body), None)
-        return (
-            shows(history, exchange, "a job of the first key stands in the list of another", "list") if story else None
-        )
+        page = page_of(history, exchange)
+        listed = {str(bare_id(story.resource, id)) for story in history.jobs for id in (page.ids if page else ())}
+        if any(story.id in listed for story in history.jobs):
+            return shows(history, exchange, "a job of the first key stands in the list of another", "list")
+        return None
 
     lists = [e for e in _asked(history, Purpose.SECOND_KEY) if e.action == Action.LIST and is_good(history, e)]
     return each(lists if history.jobs else [], check, "no list was fetched with another key")

@@ -70,10 +70,15 @@ class Bodies:
 
         A published example is preferred, made cheap; then what the schema asks for, with a prompt; then all of it.
         """
+        return next(self.all_valid(schema, examples), None)
+
+    def all_valid(self, schema: Any, examples: Sequence[Any] = ()) -> Iterator[Any]:
+        """All valid bodies that are made up here, each once, the cheapest first."""
+        found: list[Any] = []
         for candidate in self._candidates(schema, examples):
-            if self.is_valid(schema, candidate):
-                return candidate
-        return None
+            if candidate not in found and self.is_valid(schema, candidate):
+                found.append(candidate)
+                yield candidate
 
     def is_valid(self, schema: Any, body: Any) -> bool:
         """Whether a body is valid as a request."""

@@ -130,9 +130,20 @@ def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> li
             continue
         for sighting in sightings(contract, exchange):
             id = sighting.id if sighting.id is not None else exchange.job
-            if story := stories.get(str(id)):
+            is_renamed = str(id) not in stories and exchange.purpose in (Purpose.POLL, Purpose.AGAIN)
+            if story := stories.get(exchange.job if is_renamed and not _is_many(sighting) else str(id)):
                 story.sightings.append(sighting)
     return list(stories.values())
+
+
+def of_job(seen: Sequence[Sighting], id: str) -> list[Sighting]:
+    """Those that show a job which was asked for. An answer about one job is about that one, whatever it calls it."""
+    return [each for each in seen if str(each.id or id) == id] or [each for each in seen if not _is_many(each)]
+
+
+def _is_many(sighting: Sighting) -> bool:
+    """Whether a job was one of several in its answer."""
+    return sighting.part.view is not None and "*" in sighting.part.view.pointer
 
 
 def inputs_of(exchange: Exchange) -> dict[str, Any]:

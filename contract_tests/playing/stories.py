@@ -7,6 +7,7 @@ wrong requests come next, and what takes jobs away comes last.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urljoin
@@ -19,7 +20,7 @@ from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
 from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice, find_simulator
-from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
+from contract_tests.playing.seeing import is_success, of_job, part_of, sightings, stories_of, told_id
 from contract_tests.playing.target import Call, Service, is_loopback, parts_of
 from mockserver.errors import MockserverError
 from mockserver.jobs.identity import id_maker
@@ -49,7 +50,10 @@ _ENDING = (Action.CANCEL, Action.DELETE)
 _READ_ONLY = "read-only: nothing is created"
 _NO_BUDGET = "the budget for jobs is used up"
 
+_UNFIT = (400, 422)  # by which a valid create is refused where a service asks for more than its contract
+
 Progress = Callable[[str, str], None]
+_Way = tuple[JobOperation, str, Any]  # to create a job: operation, media type, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class _Player:
         self.calls = Calls(contract)
         self.phase = "begin"
         self.limited = 0  # refusals in a row for too many requests
+        self.patience = options.patience  # seconds that are left for waits after such refusals
         interval = options.interval
         if interval is None:
             interval = LOOPBACK_INTERVAL if is_loopback(service.base_url) else USUAL_INTERVAL
@@ -236,9 +241,14 @@ class _Player:
             if exchange.status != TOO_MANY or self.limited >= MOST_LIMITED:
                 break
             self.limited += 1
-            wait = advice(exchange, "")
+            advised = advice(exchange, "")
+            wait = USUAL_WAIT if advised is None else max(advised, 0.0)
+            if wait > min(LONGEST_WAIT, self.patience):
+                self.skip("what came too often, again", f"the endpoint wants {wait:.0f} s to pass before")
+                break
+            self.patience -= wait
             self.progress(self.phase, "waiting, since there were too many requests")
-            self.pace.let_pass(min(USUAL_WAIT if wait is None else max(wait, 0.0), LONGEST_WAIT))
+            self.pace.let_pass(wait)
         if exchange.status and exchange.status != TOO_MANY:
             self.limited = 0
         return exchange
@@ -305,6 +315,7 @@ class _Player:
             self.skip(Purpose.CREATE, _READ_ONLY)
             return
         wanted = max(self.options.several, min(len(ways), 2 * self.options.several))
+        others = self.other_ways(kind, ways)
         for number in range(wanted):
             part, media_type, body = ways[number % len(ways)]
             detail = ""
@@ -319,6 +330,18 @@ class _Player:
             self.take_job(kind, part, exchange)
             if isinstance(self.pace, Moving):
                 self.pace.let_pass(BETWEEN)
+            if not kind.jobs and exchange.status in _UNFIT:  # more may be asked for than the contract says
+                ways = [*ways[: number + 1], *islice(others, 1), *ways[number + 1 :]]
+
+    def other_ways(self, kind: _Kind, ways: Sequence[_Way]) -> Iterator[_Way]:
+        """Further valid bodies, for a service that refuses the cheapest one."""
+        for part, media_type, body in ways:
+            if media_type:
+                node = part.operation.body[media_type]
+                examples = self.contract.document.examples(node)
+                for other in self.calls.bodies.all_valid(node.get("schema") or {}, examples):
+                    if other != body:
+                        yield part, media_type, other
 
     def take_job(self, kind: _Kind, part: JobOperation, exchange: Exchange) -> None:
         """Remember a job that was created, and ask for it at once."""
@@ -341,7 +364,7 @@ class _Player:
             return
         exchange = self.send(retrieve, Purpose.POLL, self.asking(job=job.id))
         job.polls += 1
-        seen = next((s for s in sightings(self.contract, exchange) if str(s.id or job.id) == job.id), None)
+        seen = next(iter(of_job(sightings(self.contract, exchange), job.id)), None)
         job.refused = 0 if seen else job.refused + 1
         if seen:
             job.last = seen
@@ -609,6 +632,9 @@ class _Player:
 
     def probe_methods(self, kind: _Kind, job: str) -> None:
         """A method that a path does not have, on each path once. It is none that creates or deletes."""
+        if self.budget.is_read_only:
+            self.skip(Purpose.WRONG_METHOD, _READ_ONLY)  # nobody knows what a PUT does that is not declared
+            return
         seen: set[str] = set()
         buying = {part.operation.path for part in self.contract.parts if part.action in _BUYING}
         declared: dict[str, set[str]] = {}
@@ -620,8 +646,7 @@ class _Player:
             if path in seen or method is None or "?" in path:
                 continue
             seen.add(path)
-            id = self.unknown_id(kind.resource) if self.budget.is_read_only else job
-            asking = self.asking(job=id, method=method)
+            asking = self.asking(job=job, method=method)
             if path in buying:  # who does not look at the method could take it for the one that creates
                 self.try_wrong(kind, part, Purpose.WRONG_METHOD, asking, method)
             else:
@@ -747,10 +772,10 @@ _ODD_IDS = (
 )
 
 
-def creates_of(calls: Calls, resource: JobResource) -> list[tuple[JobOperation, str, Any]]:
-    """The ways to create a kind of job: operation, media type, and the cheapest valid body."""
-    firsts: list[tuple[JobOperation, str, Any]] = []
-    others: list[tuple[JobOperation, str, Any]] = []
+def creates_of(calls: Calls, resource: JobResource) -> list[_Way]:
+    """The ways to create a kind of job, each by the cheapest valid body."""
+    firsts: list[_Way] = []
+    others: list[_Way] = []
     for part in resource.operations:
         if part.action is not Action.CREATE:
             continue
