@@ -420,6 +420,34 @@ def test_one_request_too_many_is_sent_again_when_it_is_time(contracts: dict[str,
     assert [story.id for story in history.jobs] == ["v1"]
 
 
+def test_a_service_that_wants_a_day_to_pass_is_not_waited_for(contracts: dict[str, ContractUnderTest]) -> None:
+    refusal = answer(b"{}", "429 Too Many Requests", "content-type: application/json", "retry-after: 86400")
+    with listening(lambda request: refusal) as url, Service(url) as service:
+        history = play(contracts["openai"], service, Budget(max_jobs=1, max_requests=30), Options(key=KEY))
+    assert len(history.exchanges) > 20
+    assert "86400 s" in history.skipped["what came too often, again"]
+
+
+def test_a_service_that_asks_for_more_than_its_contract_gets_another_body(
+    contracts: dict[str, ContractUnderTest],
+) -> None:
+    """A model has a default in this contract, so the cheapest body leaves it out."""
+
+    def respond(request: bytes) -> Answer:
+        if b"/__mockserver/" in request:
+            return answer(b"{}", "404 Not Found")
+        if request.startswith(b"POST") and b"model" not in request.partition(b"\r\n\r\n")[2]:
+            return answer(b'{"error": {"message": "model is required"}}', "400 Bad Request")
+        return answer(json.dumps({"id": "v1", "status": "completed", "progress": 100}).encode())
+
+    with listening(respond) as url, Service(url) as service:
+        history = play(contracts["openai"], service, Budget(max_jobs=4, max_requests=30), Options(key=KEY))
+    first, *others = history.of(Purpose.CREATE)
+    assert first.status == 400
+    assert [story.id for story in history.jobs] == ["v1"]
+    assert others[0].request_body != first.request_body
+
+
 def test_an_interrupted_run_tells_what_is_known(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     told: list[str] = []
 

@@ -108,10 +108,13 @@ class Bodies:
             if form.is_object or not form.types:
                 least = self._object(form, 0, with_prompt=False)
                 told = self._object(form, 0, with_prompt=True)
+                whole_body = self._object(form, 0, with_prompt=True, with_all=True)
+                plain = {k: v for k, v in whole_body.items() if k in told or (_is_plain(v) and not _leads_away(v))}
                 yield self._cheapened(schema, told)
+                yield self._cheapened(schema, plain)
                 yield told
                 yield least
-                yield self._object(form, 0, with_prompt=True, with_all=True)
+                yield whole_body
             else:
                 yield self._of_shape(form, "", 0)
 
@@ -303,6 +306,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
 
 
 def _leads_away(value: Any) -> bool:
