@@ -1,6 +1,7 @@
 """Stories are played with the served simulator and with broken servers, within a budget, and can be kept as HAR."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -318,6 +319,9 @@ def listening(respond: Callable[[bytes], Answer], endless: bytes = b"") -> Itera
         with connection:
             try:
                 request = connection.recv(1 << 20)
+                length = re.search(rb"(?i)\r\ncontent-length: (\d+)", request)
+                while length and len(request.partition(b"\r\n\r\n")[2]) < int(length[1]):
+                    request += connection.recv(1 << 20)
                 said = respond(request)
                 if said is None:
                     while connection.recv(1 << 16):
