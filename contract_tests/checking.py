@@ -14,7 +14,9 @@ from contract_tests.history import History
 from contract_tests.judging import judge
 from contract_tests.lint import lint
 from contract_tests.playing.budget import budget_for
+from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import from_har, to_har
+from contract_tests.playing.prices import Prices
 from contract_tests.playing.stories import Options, Plan, plan, play
 from contract_tests.playing.target import Service, is_loopback
 from contract_tests.reference import judge_by_reference
@@ -79,6 +81,7 @@ class CheckError(MockserverError):
 def plan_of(wishes: Wishes) -> Plan:
     """What a check would send at the worst, without sending anything. Raises MockserverError."""
     contract = load_contract(wishes.spec)
+    _refuse_unpriced(contract, wishes)
     return plan(contract, _options(wishes), _budget(wishes))
 
 
@@ -86,6 +89,7 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
     """Judge a live endpoint. Raises MockserverError for a spec that cannot be read."""
     contract = load_contract(wishes.spec)
     _refuse_unreadable(wishes.reference)
+    _refuse_unpriced(contract, wishes)
     budget = _budget(wishes)
     with Service(wishes.url) as service:
         history = play(contract, service, budget, _options(wishes), progress)
@@ -99,11 +103,13 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
         phases["schema"] = (seconds, requests)
     elif not wishes.only:
         outcomes.append(_unfuzzed(wishes))
+    prices = Prices(Calls(contract), wishes.prices)
     about = {
         "url": wishes.url,
         "mode": "read-only" if history.read_only else "full",
         "jobs_created": budget.created,
-        "spent": budget.spent if budget.prices else None,
+        "spent": round(budget.spent, 6) if prices.are_known else None,
+        "currency": prices.currency or None,
         "max_jobs": budget.max_jobs,
         **_compared(wishes),
     }
@@ -140,6 +146,14 @@ def _options(wishes: Wishes) -> Options:
 
 def _budget(wishes: Wishes) -> Any:
     return budget_for(wishes.url, wishes.max_jobs, wishes.max_spend, wishes.prices, wishes.max_requests, wishes.seconds)
+
+
+def _refuse_unpriced(contract: ContractUnderTest, wishes: Wishes) -> None:
+    if wishes.max_spend is not None and not Prices(Calls(contract), wishes.prices).are_known:
+        raise CheckError(
+            "--max-spend needs to know what a job costs: add --price NAME=AMOUNT, "
+            f"or declare `prices` in the `x-job` of {wishes.spec} (docs/x-job.md)."
+        )
 
 
 def _judged(history: History, wishes: Wishes) -> list[Outcome]:

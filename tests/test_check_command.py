@@ -63,7 +63,7 @@ def test_a_drift_is_a_violation_and_a_baseline_accepts_it(tmp_path: Path) -> Non
         (["check", "http://127.0.0.1:1", "--spec", "openai", "--key-env", "NO_KEY"], "NO_KEY is not set"),
         (["check", "http://127.0.0.1:1", "--spec", "openai", "--only", "JOB999"], "no such code"),
         (["check", "http://127.0.0.1:1", "--spec", "openai", "--patience", "nan"], "a number of seconds"),
-        (["check", "http://127.0.0.1:1", "--spec", "openai", "--max-spend", "1"], "--price"),
+        (["check", "http://127.0.0.1:1", "--spec", "aitoearn", "--max-spend", "1"], "--price"),
         (["check", "--spec", "openai"], "URL or --from-har"),
         (["explain", "JOB999"], "no such code"),
         (["matrix", "no-such-report.json"], "cannot be read"),

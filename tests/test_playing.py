@@ -15,8 +15,10 @@ from serving import ROOT, Urls, serving
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.history import Exchange, History, Purpose
 from contract_tests.playing.budget import Budget, budget_for
+from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import HarError, from_har, to_har
 from contract_tests.playing.pace import advice
+from contract_tests.playing.prices import Prices
 from contract_tests.playing.seeing import is_success, sightings
 from contract_tests.playing.stories import Options, plan, play
 from contract_tests.playing.target import Call, Limits, Service, may_follow
@@ -170,13 +172,43 @@ def test_what_is_accepted_wrongly_counts(contracts: dict[str, ContractUnderTest]
 
 def test_a_budget_of_money_needs_prices() -> None:
     dear = Budget(max_spend=1.0, prices={"sora-2-pro": 0.9, "*": 0.4})
-    assert dear.reserve("POST /videos", "sora-2-pro")
-    assert not dear.reserve("POST /videos")
+    assert dear.reserve(0.9)
+    assert not dear.reserve(0.4)
     dear.settle(is_created=False)
-    assert dear.reserve("POST /videos")
+    assert dear.reserve(0.4)
     dear.settle(is_created=True)
     assert (dear.created, dear.spent) == (1, 0.4)
-    assert not Budget(max_spend=1.0).reserve("POST /videos")
+    assert not dear.reserve(None)
+    assert not Budget(max_spend=1.0).reserve(None)
+
+
+def test_what_a_job_costs(contracts: dict[str, ContractUnderTest]) -> None:
+    """By the user's prices, else by the declared ones: the model's for each second that is asked for."""
+    calls = Calls(contracts["openai"])
+    parts = {part.operation.name: part for part in contracts["openai"].parts}
+    create, remix, longer = (parts[f"POST /videos{path}"] for path in ("", "/{video_id}/remix", "/extensions"))
+
+    declared = Prices(calls, {})
+    assert (declared.are_known, declared.currency) == (True, "USD")
+    assert declared.of(create, {"prompt": "x"}) == 0.4  # both have a default
+    assert declared.of(create, {"prompt": "x", "seconds": "8", "model": "sora-2-pro"}) == 5.6
+    assert declared.of(create, {"prompt": "x", "seconds": "12345"}) == 2.0  # the longest that can be asked for, at most
+    assert declared.of(create, {"prompt": "x", "seconds": ["?"], "model": "no-such"}) == 14.0  # the dearest of all
+    assert declared.of(remix, {"prompt": "x"}) == 0.4  # as its source
+    assert declared.of(longer, {"prompt": "x", "seconds": "20"}) == 2.0
+
+    given = Prices(calls, {"sora-2-pro": 0.9, "POST /videos/{video_id}/remix": 0.1})
+    assert given.of(create, {"model": "sora-2-pro"}) == 0.9
+    assert given.of(remix, {}) == 0.1
+    assert given.of(create, {}) is None
+    assert not Prices(Calls(contracts["aitoearn"]), {}).are_known
+
+
+def test_money_ends_what_is_created(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
+    budget = Budget(max_spend=1.3)
+    history = played(contracts["openai"], urls["openai"], budget, "sk-money-0123456789")
+    assert created(history) == budget.created == 2  # and one is kept for what should be refused
+    assert budget.spent == 0.8
 
 
 def test_an_endpoint_elsewhere_is_read_only_unless_told() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-UNKNOWN_PRICE = None
-
 
 class Spent(Exception):
     """The requests or the seconds of a run are used up."""
@@ -14,8 +12,9 @@ class Spent(Exception):
 class Budget:
     """The limits of one run, and what is used of them. None: no limit.
 
-    `max_jobs` 0 is read-only: nothing is created. `prices` is money for a job, by the operation's name or id or by the
-    model's name; `*` stands for all others. With a `max_spend` a job whose price is not known is not created.
+    `max_jobs` 0 is read-only: nothing is created. `prices` are those that a user gives: money for a job, by the
+    operation's name or id or by the model's name; `*` stands for all others. With a `max_spend` a job whose price is
+    not known is not created.
     `created` are the jobs that were created, for all that is known; `spent` is what they cost.
     """
 
@@ -32,24 +31,19 @@ class Budget:
     @property
     def is_read_only(self) -> bool:
         """Whether nothing may be created."""
-        return self.max_jobs == 0 or (self.max_spend is not None and self.max_spend <= 0 and not self._is_free)
-
-    @property
-    def _is_free(self) -> bool:
-        return bool(self.prices) and not any(self.prices.values())
+        is_free = bool(self.prices) and not any(self.prices.values())
+        return self.max_jobs == 0 or (self.max_spend is not None and self.max_spend <= 0 and not is_free)
 
     @property
     def jobs_left(self) -> float:
         """How many jobs may still be created."""
         return float("inf") if self.max_jobs is None else self.max_jobs - self.created - len(self._reserved)
 
-    def price(self, *names: str) -> float | None:
-        """What a job costs, by the first name that has a price; None: not known."""
-        return next((self.prices[name] for name in (*names, "*") if name in self.prices), UNKNOWN_PRICE)
+    def reserve(self, price: float | None, keep: int = 0) -> bool:
+        """Set a job aside for a request that may create one at a price (None: not known).
 
-    def reserve(self, *names: str, keep: int = 0) -> bool:
-        """Set a job aside for a request that may create one; False: there is none left, beside `keep` others."""
-        price = self.price(*names)
+        False: there is none left, beside `keep` others of that price.
+        """
         if self.jobs_left - keep < 1:
             return False
         if self.max_spend is not None and (

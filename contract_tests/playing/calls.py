@@ -13,11 +13,12 @@ from contract_tests.contract import ContractUnderTest
 from contract_tests.playing.bodies import Bodies, File
 from contract_tests.playing.target import Call
 from mockserver.errors import DocumentError
-from mockserver.jobs.resource import JobOperation, JobResource
+from mockserver.jobs.resource import Action, JobOperation, JobResource
 from mockserver.openapi.document import Operation, is_json
 
 MALFORMED = "not a key"  # a credential that no scheme has
 BOUNDARY = "contract-check-7d1f9a3c5e"
+Way = tuple[JobOperation, str, Any]  # to create a job: operation, media type, body
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 
 
@@ -189,6 +190,22 @@ class Calls:
                 value = basic if is_basic else f"Bearer {key}"
                 headers.append(("Authorization", value))
                 secrets.add("authorization")
+
+
+def creates_of(calls: Calls, resource: JobResource) -> list[Way]:
+    """The ways to create a kind of job, each by the cheapest valid body."""
+    firsts: list[Way] = []
+    others: list[Way] = []
+    for part in resource.operations:
+        if part.action is not Action.CREATE:
+            continue
+        if not part.operation.body:
+            firsts.append((part, "", None))
+        for number, name in enumerate(media_types(part.operation)):
+            body, media_type = calls.body_for(part.operation, part, name)
+            if media_type:
+                (others if number else firsts).append((part, media_type, body))
+    return firsts + others
 
 
 _OWN = {"authorization", "content-type", "accept", "cookie", "content-length", "host"}

@@ -18,15 +18,16 @@ from contract_tests.contract import ContractUnderTest
 from contract_tests.history import Exchange, History, Purpose, Sighting
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
-from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
+from contract_tests.playing.calls import MALFORMED, Asking, Calls, Way, creates_of, media_types
 from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice, find_simulator
+from contract_tests.playing.prices import Prices
 from contract_tests.playing.seeing import is_success, of_job, part_of, sightings, stories_of, told_id
 from contract_tests.playing.target import Call, Service, is_loopback, parts_of
 from mockserver.errors import MockserverError
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.lifecycle import TERMINAL, State
-from mockserver.jobs.resource import Action, JobOperation, JobResource
-from mockserver.openapi.document import Operation, is_json
+from mockserver.jobs.resource import STARTS, Action, JobOperation, JobResource
+from mockserver.openapi.document import is_json
 from mockserver.openapi.schema import shape_of
 
 USUAL_INTERVAL = 10.0  # seconds between polls where the endpoint advises none
@@ -45,7 +46,6 @@ MOST_LINKS = 4
 MOST_OTHERS = 10  # operations that are no part of a job
 KEPT_FOR_PROBES = 1  # jobs that are kept for requests that should be refused
 _SAFE = (Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RESULT)
-_BUYING = (Action.CREATE, Action.FOLLOW_UP)
 _ENDING = (Action.CANCEL, Action.DELETE)
 _READ_ONLY = "read-only: nothing is created"
 _NO_BUDGET = "the budget for jobs is used up"
@@ -53,7 +53,6 @@ _NO_BUDGET = "the budget for jobs is used up"
 _UNFIT = (400, 422)  # by which a valid create is refused where a service asks for more than its contract
 
 Progress = Callable[[str, str], None]
-_Way = tuple[JobOperation, str, Any]  # to create a job: operation, media type, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +147,7 @@ class _Player:
         self.history = history
         self.progress = progress
         self.calls = Calls(contract)
+        self.prices = Prices(self.calls, budget.prices)
         self.phase = "begin"
         self.limited = 0  # refusals in a row for too many requests
         self.patience = options.patience  # seconds that are left for waits after such refusals
@@ -257,7 +257,7 @@ class _Player:
         """Send a request, and note it."""
         self.budget.count_request(self.waiting.now() - self.begun)
         exchange = self.service.send(call, purpose, detail=detail, follow=follow, started=self.pace.now())
-        if not exchange.job and (found := part_of(self.contract, exchange.operation)) and found[1].action in _BUYING:
+        if not exchange.job and (found := part_of(self.contract, exchange.operation)) and found[1].action in STARTS:
             exchange = replace(exchange, job=told_id(self.contract, exchange))
         self.history.exchanges.append(exchange)
         said = exchange.status or exchange.problem
@@ -268,12 +268,10 @@ class _Player:
 
     def buy(self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", keep: int = 0) -> Exchange | None:
         """Send a request that may create a job; None if the budget has none left for it."""
-        body = asking.body if isinstance(asking.body, dict) else {}
-        names = [str(body[n]) for n in body if self.contract.vocabulary.rank("inputs", "model", n) is not None]
         if self.budget.is_read_only:
             self.skip(purpose, _READ_ONLY)
             return None
-        if not self.budget.reserve(part.operation.name, part.operation.id, *names, keep=keep):
+        if not self.budget.reserve(self.prices.of(part, asking.body), keep):
             self.skip(purpose, _NO_BUDGET)
             return None
         is_created = True  # for all that is known
@@ -333,7 +331,7 @@ class _Player:
             if not kind.jobs and exchange.status in _UNFIT:  # more may be asked for than the contract says
                 ways = [*ways[: number + 1], *islice(others, 1), *ways[number + 1 :]]
 
-    def other_ways(self, kind: _Kind, ways: Sequence[_Way]) -> Iterator[_Way]:
+    def other_ways(self, kind: _Kind, ways: Sequence[Way]) -> Iterator[Way]:
         """Further valid bodies, for a service that refuses the cheapest one."""
         for part, media_type, body in ways:
             if media_type:
@@ -603,7 +601,7 @@ class _Player:
         self.probe_methods(kind, known)
         for part in self.parts(kind, Action.LIST):
             self.probe_queries(part)
-        for part in self.parts(kind, *_BUYING):
+        for part in self.parts(kind, Action.CREATE, Action.FOLLOW_UP):
             self.probe_creating(kind, part, known)
         self.probe_bodies(kind)
 
@@ -636,7 +634,7 @@ class _Player:
             self.skip(Purpose.WRONG_METHOD, _READ_ONLY)  # nobody knows what a PUT does that is not declared
             return
         seen: set[str] = set()
-        buying = {part.operation.path for part in self.contract.parts if part.action in _BUYING}
+        buying = {part.operation.path for part in self.contract.parts if part.action in STARTS}
         declared: dict[str, set[str]] = {}
         for operation in self.contract.document.operations:
             declared.setdefault(operation.path, set()).add(operation.method)
@@ -772,22 +770,6 @@ _ODD_IDS = (
 )
 
 
-def creates_of(calls: Calls, resource: JobResource) -> list[_Way]:
-    """The ways to create a kind of job, each by the cheapest valid body."""
-    firsts: list[_Way] = []
-    others: list[_Way] = []
-    for part in resource.operations:
-        if part.action is not Action.CREATE:
-            continue
-        if not part.operation.body:
-            firsts.append((part, "", None))
-        for number, name in enumerate(media_types(part.operation)):
-            body, media_type = calls.body_for(part.operation, part, name)
-            if media_type:
-                (others if number else firsts).append((part, media_type, body))
-    return firsts + others
-
-
 def _urls(value: Any) -> Iterator[str]:
     """The URLs in a job's result."""
     if isinstance(value, str):
@@ -824,6 +806,7 @@ class Plan:
     requests: tuple[Planned, ...]
     jobs: int
     spend: float | None
+    currency: str = ""
 
 
 def plan(contract: ContractUnderTest, options: Options, budget: Budget) -> Plan:
@@ -832,63 +815,70 @@ def plan(contract: ContractUnderTest, options: Options, budget: Budget) -> Plan:
     The numbers are upper bounds: what is refused costs nothing, and the budget ends what it does not cover.
     """
     calls = Calls(contract)
+    prices = Prices(calls, budget.prices)
     found: list[Planned] = []
     for resource in contract.resources[: options.kinds]:
         ways = creates_of(calls, resource)
         wanted = max(options.several, min(len(ways), 2 * options.several)) if ways else 0
         for number in range(wanted):
-            found.append(_planned(budget, Purpose.CREATE, ways[number % len(ways)][0].operation, 1))
+            part, _, body = ways[number % len(ways)]
+            found.append(_planned(prices, Purpose.CREATE, part, body, 1))
         for part in resource.operations:
-            if part.action in _BUYING:
+            if part.action in STARTS:
+                body, _ = calls.body_for(part.operation, part)
                 if part.action is Action.FOLLOW_UP:
-                    found.append(_planned(budget, Purpose.FOLLOW_UP, part.operation, 1))
-                found += _planned_probes(calls, budget, options, part)
+                    found.append(_planned(prices, Purpose.FOLLOW_UP, part, body, 1))
+                found += _planned_probes(calls, prices, options, part, body)
             else:
                 found.append(Planned(str(part.action), part.operation.name, 1, may_cost=False))
-    merged: dict[tuple[str, str, bool], Planned] = {}
+    merged: dict[Planned, int] = {}
     for each in found:
-        if each.may_cost and budget.is_read_only:
-            continue
-        known = merged.get((each.purpose, each.operation, each.may_cost))
-        merged[each.purpose, each.operation, each.may_cost] = (
-            replace(known, times=known.times + each.times) if known else each
-        )
-    costly = [each for each in merged.values() if each.may_cost]
+        if not (each.may_cost and budget.is_read_only):
+            alike = replace(each, times=0)
+            merged[alike] = merged.get(alike, 0) + each.times
+    requests = tuple(replace(each, times=times) for each, times in merged.items())
+    costly = [each for each in requests if each.may_cost]
     jobs = sum(each.times for each in costly)
-    prices = [each.price for each in costly for _ in range(each.times)]
+    amounts = [each.price for each in costly for _ in range(each.times)]
     spend = None
     if budget.max_jobs is not None:
         jobs = min(jobs, budget.max_jobs)
-    if all(price is not None for price in prices):
-        spend = sum(sorted((price or 0.0 for price in prices), reverse=True)[:jobs])
-        if budget.max_spend is not None:
-            spend = min(spend, budget.max_spend)
-    return Plan(tuple(merged.values()), jobs, spend)
+    if all(price is not None for price in amounts):
+        spend = sum(sorted((price or 0.0 for price in amounts), reverse=True)[:jobs])
+    if budget.max_spend is not None:
+        spend = budget.max_spend if spend is None else min(spend, budget.max_spend)
+    return Plan(requests, jobs, spend, prices.currency)
 
 
-def _planned_probes(calls: Calls, budget: Budget, options: Options, part: JobOperation) -> Iterator[Planned]:
+def _planned_probes(
+    calls: Calls, prices: Prices, options: Options, part: JobOperation, usual: Any
+) -> Iterator[Planned]:
     operation = part.operation
+
+    def planned(purpose: str, times: int) -> Planned:
+        return _planned(prices, purpose, part, usual, times)
+
     if not calls.is_open(operation):
-        yield _planned(budget, Purpose.NO_KEY, operation, 1)
-        yield _planned(budget, Purpose.BAD_KEY, operation, 2)
+        yield planned(Purpose.NO_KEY, 1)
+        yield planned(Purpose.BAD_KEY, 2)
         if options.second_key and part.id_place:
-            yield _planned(budget, Purpose.SECOND_KEY, operation, 1)
-    yield _planned(budget, Purpose.WRONG_METHOD, operation, 1)
+            yield planned(Purpose.SECOND_KEY, 1)
+    yield planned(Purpose.WRONG_METHOD, 1)
     if part.id_place:
-        yield _planned(budget, Purpose.UNKNOWN_ID, operation, 1)
-        yield _planned(budget, Purpose.AFTER_DELETE, operation, 1)
+        yield planned(Purpose.UNKNOWN_ID, 1)
+        yield planned(Purpose.AFTER_DELETE, 1)
     if any(is_json(name) for name in operation.body):
-        yield _planned(budget, Purpose.BROKEN_JSON, operation, 3)
+        yield planned(Purpose.BROKEN_JSON, 3)
     if operation.body:
-        yield _planned(budget, Purpose.WRONG_TYPE, operation, 2)
+        yield planned(Purpose.WRONG_TYPE, 2)
     for name in media_types(operation)[:2] if part.action is Action.CREATE else ():
         body, media_type = calls.body_for(operation, part, name)
         if media_type:
             schema, is_form = operation.body[name].get("schema") or {}, not is_json(name)
-            wrong, odd = calls.bodies.broken(schema, body, is_form), calls.bodies.odd(schema, body, is_form)
-            yield _planned(budget, Purpose.INVALID, operation, min(len(wrong), MOST_WRONG))
-            yield _planned(budget, Purpose.ODD_INPUT, operation, min(len(odd), MOST_WRONG))
+            for purpose, made in ((Purpose.INVALID, calls.bodies.broken), (Purpose.ODD_INPUT, calls.bodies.odd)):
+                for each in made(schema, body, is_form)[:MOST_WRONG]:
+                    yield _planned(prices, purpose, part, each.body, 1)
 
 
-def _planned(budget: Budget, purpose: str, operation: Operation, times: int) -> Planned:
-    return Planned(purpose, operation.name, times, True, budget.price(operation.name, operation.id))
+def _planned(prices: Prices, purpose: str, part: JobOperation, body: Any, times: int) -> Planned:
+    return Planned(purpose, part.operation.name, times, True, prices.of(part, body))

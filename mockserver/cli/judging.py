@@ -39,9 +39,9 @@ class KeyMissing(MockserverError):
     "--second-key-env", metavar="VAR", help="That of another user's key, who must see nothing of the first's."
 )
 @click.option("--max-jobs", type=click.IntRange(0), metavar="N", help="Create at most so many jobs; 0 creates none.")
-@click.option("--max-spend", type=click.FloatRange(0), metavar="AMOUNT", help="Spend at most so much; needs --price.")
+@click.option("--max-spend", type=click.FloatRange(0), metavar="AMOUNT", help="Spend at most so much.")
 @click.option("--price", "prices", multiple=True, metavar="NAME=AMOUNT",
-              help="What a job costs, by operation or model; * stands for all others (repeatable).")  # fmt: skip
+              help="What a job costs, by operation or model; * stands for all others [as x-job declares].")  # fmt: skip
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most so many requests.")
 @click.option("--plan", "plan_only", is_flag=True, help="Print what may cost money, and send nothing.")
 @click.option("--patience", default=900.0, show_default=True, metavar="SECONDS", help="How long jobs are waited for.")
@@ -89,8 +89,6 @@ def check(
     _refuse_unknown(only)
     if not isfinite(patience) or (interval is not None and not isfinite(interval)):
         raise click.BadParameter("a number of seconds is wanted.", param_hint="--patience, --interval")
-    if max_spend is not None and not prices:
-        raise click.UsageError("--max-spend needs to know what a job costs: add --price NAME=AMOUNT.")
     wishes = checking.Wishes(
         url=url.rstrip("/"),
         spec=spec,
@@ -263,7 +261,7 @@ def _print_plan(plan: Any) -> None:
             "" if not each.may_cost else f"  may cost {each.price:g} each" if each.price is not None else "  may cost"
         )
         say(f"{each.times:>4} × {each.operation}  ({each.purpose}){cost}")
-    total = "of unknown price" if plan.spend is None else f"{plan.spend:g}"
+    total = "of unknown price" if plan.spend is None else f"{plan.spend:g} {plan.currency}".rstrip()
     say(f"at the worst {plan.jobs} jobs are created: {total}")
 
 

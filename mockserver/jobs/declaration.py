@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from mockserver.errors import DeclarationError
 from mockserver.jobs.identity import id_maker
 from mockserver.jobs.lifecycle import TERMINAL, State
-from mockserver.jobs.resource import Action, Pointer, RefusalRule, Sdk
+from mockserver.jobs.resource import Action, Pointer, PriceList, RefusalRule, Sdk
 from mockserver.openapi.document import pointer_tokens
 
 ROOT_KEYS = {"resources", "refusals", "codes", "headers", "sdk"}
@@ -16,7 +17,7 @@ SINGLE = {Action.CREATE, Action.RETRIEVE, Action.LIST, Action.CONTENT, Action.RE
           Action.DELETE}  # fmt: skip
 RESOURCE_KEYS = {a.value for a in SINGLE} | {
     "follow-ups", "id-format", "words", "fields", "echo", "failure", "profile", "variants", "only-in",
-    "events", "event-body", "callback"}  # fmt: skip
+    "events", "event-body", "callback", "prices"}  # fmt: skip
 FOLLOW_UP_KEYS = {"sum", "source", "links-source"}
 ROLES = {"id", "status", "progress", "created", "started", "completed", "updated", "expires", "result", "thumbnail",
          "error", "source"}  # fmt: skip
@@ -65,6 +66,8 @@ PLACEHOLDERS = {
 EVENT_PLACEHOLDERS = {"event_id", "type", "id", "status", "job", "now", "now_ms", "instant"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 HEADERS = {"poll-after", "request-id"}
+PRICE_KEYS = {"models", "per", "currency"}
+PRICED_BY = {"job", "second"}
 SDK_LANGUAGES = {"python"}
 SDK_KEYS = {"package", "page", "next-page", "error", "error-at", "parse"} | {a.value for a in Action}
 _PACKAGE = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
@@ -98,6 +101,7 @@ class ResourceDeclaration:
     events: Mapping[State, str] = field(default_factory=dict)
     event_body: Any = None
     callback: Pointer = ()
+    prices: PriceList | None = None
     where: str = ""
 
 
@@ -202,6 +206,7 @@ def _read_resource(data: Any, where: str) -> ResourceDeclaration:
         events=_read_events(_map(data, "events", where), f"{where}.events"),
         event_body=_event_body(data.get("event-body"), f"{where}.event-body"),
         callback=_pointer(data["callback"], f"{where}.callback") if "callback" in data else (),
+        prices=_read_prices(data["prices"], f"{where}.prices") if "prices" in data else None,
         where=where,
     )
 
@@ -213,6 +218,23 @@ def _read_events(data: dict[str, Any], where: str) -> dict[State, str]:
         if not isinstance(name, str) or not name:
             raise DeclarationError(f"{where}.{state} is {name!r}, expected the name of an event.")
     return {State(state): name for state, name in data.items()}
+
+
+def _read_prices(data: Any, where: str) -> PriceList:
+    _check(data, PRICE_KEYS, where)
+    models, per, currency = _map(data, "models", where), data.get("per", "job"), data.get("currency", "")
+    if per not in PRICED_BY:
+        raise DeclarationError(f"{where}.per is {per!r}, expected one of {sorted(PRICED_BY)}.")
+    if not isinstance(currency, str):
+        raise DeclarationError(f"{where}.currency is {currency!r}, expected a text.")
+    if not models:
+        raise DeclarationError(
+            f"{where}.models is missing or empty, expected a map from models (`*`: others) to prices."
+        )
+    for model, price in models.items():
+        if isinstance(price, bool) or not isinstance(price, (int, float)) or not 0 <= price < inf:
+            raise DeclarationError(f"{where}.models.{model} is {price!r}, expected an amount of money.")
+    return PriceList({str(model): float(price) for model, price in models.items()}, per == "second", currency)
 
 
 def _event_body(data: Any, where: str) -> Any:

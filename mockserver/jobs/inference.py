@@ -222,6 +222,7 @@ class _Reading:
             events=wishes.events,
             event_body=wishes.event_body,
             callback=wishes.callback,
+            prices=wishes.prices,
             id_text=id_text(self.answers, jobs, parts),
         )
 

@@ -99,6 +99,15 @@ class JobOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceList:
+    """What jobs cost by the model that they ask for (`*`: all others): each job, or each second that is asked for."""
+
+    models: Mapping[str, float]
+    per_second: bool = False
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class JobResource:
     """One kind of job.
 
@@ -107,6 +116,7 @@ class JobResource:
     role says. `id_text` is how answers write an id, where that is more than the id (`operations/{id}`); names of path
     parameters in braces are those of the request. `events` are the declared names of the events that webhooks are told
     of an end, `event_body` their template, `callback` the request's field that names an address to be told.
+    `prices` are those that are declared; None: none are.
     """
 
     name: str
@@ -121,6 +131,7 @@ class JobResource:
     events: Mapping[State, str] = field(default_factory=dict)
     event_body: Any = None
     callback: Pointer = ()
+    prices: PriceList | None = None
 
     def first(self, action: Action) -> JobOperation | None:
         """The first operation with an action."""
