@@ -297,7 +297,7 @@ def test_a_declared_retrieve_needs_no_known_words() -> None:
         ({"resources": {"task": {"fields": {"identity": "/id"}}}}, "fields: unknown keys ['identity']", "thumbnail"),
         ({"resources": {"task": {"prices": {}}}}, "x-job.resources.task.prices.models is missing", "prices"),
         ({"resources": {"task": {"prices": {"models": {"m": "1"}}}}}, "prices.models.m is '1'", "an amount of money"),
-        ({"resources": {"task": {"prices": {"per": "year"}}}}, "prices.per is 'year'", "job, second"),
+        ({"resources": {"task": {"prices": {"per": "year"}}}}, "prices.per is 'year'", "'second'"),
         ({"resources": {"task": {"echo": {"ratio": "/aspect"}}}}, "x-job.resources.task.echo: 'ratio'", "/data/id"),
         ({"resources": {"task": {"words": {"done": "x"}}}}, "words: unknown keys ['done']", "succeeded"),
         ({"resources": {"task": {"id-format": "t_{hexx:3}"}}}, "x-job.resources.task: id-format", "{hex:n}"),
