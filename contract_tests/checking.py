@@ -9,11 +9,12 @@ import orjson
 
 from contract_tests.clauses import Published, clause_of, read_published
 from contract_tests.contract import ContractUnderTest, load_contract
-from contract_tests.finding import Finding, Outcome, Report, Severity, Verdict
-from contract_tests.history import History
+from contract_tests.finding import Outcome, Report, Severity, Verdict
+from contract_tests.fuzzing import FAMILY, Fuzzing, fuzz, unfuzzed
+from contract_tests.history import Exchange, History
 from contract_tests.judging import judge
 from contract_tests.lint import lint
-from contract_tests.playing.budget import budget_for
+from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import from_har, to_har
 from contract_tests.playing.prices import Prices
@@ -21,30 +22,14 @@ from contract_tests.playing.stories import Options, Plan, plan, play
 from contract_tests.playing.target import Service, is_loopback
 from contract_tests.reference import judge_by_reference
 from contract_tests.report.coverage import cover
-from contract_tests.report.evidence import evidence, quoted, repeat
+from contract_tests.report.evidence import check_line, curl, evidence
 from contract_tests.report.timelines import watched
 from mockserver import __version__
 from mockserver.errors import MockserverError
 from mockserver.instants import write_instant
 from mockserver.masking import Masking
 
-SCHEMA_CODES = {
-    "not_a_server_error": "SCH001",
-    "status_code_conformance": "SCH002",
-    "content_type_conformance": "SCH003",
-    "response_headers_conformance": "SCH004",
-    "response_schema_conformance": "SCH005",
-    "negative_data_rejection": "SCH006",
-    "positive_data_acceptance": "SCH007",
-    "missing_required_header": "SCH008",
-    "unsupported_method": "SCH009",
-    "allow_header_conformance": "SCH010",
-    "use_after_free": "SCH011",
-    "ensure_resource_availability": "SCH012",
-    "ignored_auth": "SCH013",
-}
-_OTHER = "SCH099"
-_SERIOUS = {"not_a_server_error": Severity.BREAKS, "ignored_auth": Severity.BREAKS}
+FEW_EXAMPLES = 5  # fuzzed for each operation of an endpoint that is not on this machine
 Progress = Callable[[str, str], None]
 
 
@@ -52,8 +37,9 @@ Progress = Callable[[str, str], None]
 class Wishes:
     """What is to be checked, and how far. Money by `prices`; None: no limit of that kind.
 
-    `only` are codes; empty: all. `schema`: whether schemathesis fuzzes too, which creates as many jobs as it likes and
-    so never happens where jobs are limited.
+    `only` are codes; empty: all. `schema`: whether schemathesis fuzzes too, which creates as many jobs as it likes;
+    where jobs are limited, or the endpoint is elsewhere, it sends only what reads. `rate_limit` (`5/s`, `90/m`) is of
+    all that is sent. `key_env` and `second_key_env` are the variables that hold the keys, for commands that are shown.
     """
 
     url: str
@@ -72,6 +58,9 @@ class Wishes:
     examples: int = 20
     with_lint: bool = True
     reference: str = ""  # a contract that clients of this endpoint were written for
+    rate_limit: str = ""
+    key_env: str = ""
+    second_key_env: str = ""
 
 
 class CheckError(MockserverError):
@@ -91,18 +80,17 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
     _refuse_unreadable(wishes.reference)
     _refuse_unpriced(contract, wishes)
     budget = _budget(wishes)
-    with Service(wishes.url) as service:
+    with Service(wishes.url, rate_limit=wishes.rate_limit) as service:
         history = play(contract, service, budget, _options(wishes), progress)
     outcomes = _judged(history, wishes)
     phases = dict(history.phases)
-    if _may_fuzz(wishes):
-        if progress:
-            progress("schema", "schemathesis")
-        found, seconds, requests = _fuzzed(contract, wishes)
+    if why := _why_unfuzzed(wishes):
+        outcomes.append(unfuzzed(why))
+    elif history.is_reached:
+        found, seconds, requests = fuzz(contract, _fuzzing(wishes, budget), _masking(wishes), progress)
         outcomes += found
         phases["schema"] = (seconds, requests)
-    elif not wishes.only:
-        outcomes.append(_unfuzzed(wishes))
+    outcomes = [each for each in outcomes if not wishes.only or each.code in wishes.only]
     prices = Prices(Calls(contract), wishes.prices)
     about = {
         "url": wishes.url,
@@ -144,7 +132,7 @@ def _options(wishes: Wishes) -> Options:
     return Options(key=wishes.key, second_key=wishes.second_key, interval=wishes.interval, patience=wishes.patience)
 
 
-def _budget(wishes: Wishes) -> Any:
+def _budget(wishes: Wishes) -> Budget:
     return budget_for(wishes.url, wishes.max_jobs, wishes.max_spend, wishes.prices, wishes.max_requests, wishes.seconds)
 
 
@@ -158,13 +146,13 @@ def _refuse_unpriced(contract: ContractUnderTest, wishes: Wishes) -> None:
 
 def _judged(history: History, wishes: Wishes) -> list[Outcome]:
     published = read_published(wishes.spec)
-    masking = Masking((), [key for key in (wishes.key, wishes.second_key) if key])
+    masking = _masking(wishes)
     outcomes = judge(
         history,
         wishes.only or None,
         clause_of=partial(clause_of, published),
         evidence=lambda exchange: evidence(exchange, masking),
-        repeat=lambda exchange, code: repeat(exchange, code, wishes.url, wishes.spec, masking),
+        repeat=partial(_repeat, wishes),
     )
     outcomes += _by_reference(history, wishes, masking) if wishes.reference else []
     return outcomes + (_linted(published, wishes) if wishes.with_lint else [])
@@ -188,9 +176,7 @@ def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Ou
         wishes.spec,
         codes=frozenset(wishes.only) or None,
         evidence=lambda exchange: evidence(exchange, masking),
-        repeat=lambda exchange, code: _with_reference(
-            repeat(exchange, code, wishes.url, wishes.spec, masking), wishes.reference
-        ),
+        repeat=partial(_repeat, wishes),
     )
     return [
         replace(
@@ -201,10 +187,21 @@ def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Ou
     ]
 
 
-def _with_reference(lines: tuple[str, ...], reference: str) -> tuple[str, ...]:
-    """The commands that show a finding again; the check among them needs the reference, too."""
-    *others, check_line = lines
-    return (*others, f"{check_line} --reference {quoted(reference)}")
+def _repeat(wishes: Wishes, exchange: Exchange, code: str) -> tuple[str, ...]:
+    """The commands that show a finding again."""
+    return (
+        curl(exchange, _masking(wishes), wishes.key_env, wishes.second_key_env),
+        f"{_command(wishes)} --only {code}",
+    )
+
+
+def _command(wishes: Wishes) -> str:
+    keys = wishes.key_env, wishes.second_key_env
+    return check_line(wishes.url, wishes.spec, _masking(wishes), *keys, wishes.max_jobs, wishes.reference)
+
+
+def _masking(wishes: Wishes) -> Masking:
+    return Masking((), [key for key in (wishes.key, wishes.second_key) if key])
 
 
 def _linted(published: Published, wishes: Wishes) -> list[Outcome]:
@@ -220,52 +217,25 @@ def _linted(published: Published, wishes: Wishes) -> list[Outcome]:
     ]
 
 
-def _may_fuzz(wishes: Wishes) -> bool:
-    limited = wishes.max_jobs is not None or wishes.max_spend is not None or wishes.max_requests is not None
-    return wishes.schema and not wishes.only and not limited and is_loopback(wishes.url)
+def _why_unfuzzed(wishes: Wishes) -> str:
+    """Why nothing is fuzzed; '' if it is."""
+    if not wishes.schema or (wishes.only and not any(code.startswith(FAMILY) for code in wishes.only)):
+        return "it was left out"
+    return "requests are limited here, and fuzzing takes hundreds" if wishes.max_requests is not None else ""
 
 
-def _unfuzzed(wishes: Wishes) -> Outcome:
-    why = "it was left out" if not wishes.schema else "jobs are limited here, and fuzzing creates hundreds"
-    return Outcome("SCH000", "Fuzzed requests are answered as the document says", Verdict.UNJUDGED, (why,))
-
-
-def _fuzzed(contract: ContractUnderTest, wishes: Wishes) -> tuple[list[Outcome], float, int]:
-    """What schemathesis finds: its checks as outcomes, its seconds and its requests."""
-    try:
-        from contract_tests.run import run
-        from contract_tests.schema import build_schema
-    except ImportError:
-        raise CheckError(
-            "schemathesis is not installed: `pip install 'mockserver[contract]'`, or leave it out with --no-schema."
-        ) from None
-    result = run(build_schema(contract, wishes.url, wishes.key, wishes.examples))
-    masked = Masking((), [key for key in (wishes.key, wishes.second_key) if key])
-    findings: dict[str, list[Finding]] = {check: [] for check in SCHEMA_CODES}
-    for seen in result.findings.values():
-        findings.setdefault(seen.check, []).append(
-            Finding(
-                code=SCHEMA_CODES.get(seen.check, _OTHER),
-                title=seen.title,
-                severity=_SERIOUS.get(seen.check, Severity.VIOLATION),
-                message=masked.text(f"{seen.message}\n{seen.answer}")[:2000],
-                operation=seen.operation,
-                repeat=(masked.text(seen.request),),
-                count=seen.count,
-                cause=f"{seen.check}: {seen.title}",
-            )
-        )
-    outcomes = [
-        Outcome(
-            SCHEMA_CODES.get(name, _OTHER),
-            f"schemathesis: {name.replace('_', ' ')}",
-            Verdict.VIOLATES if found else Verdict.CONFORMS,
-            tuple(result.errors[:3]),
-            tuple(found),
-        )
-        for name, found in findings.items()
-    ]
-    return outcomes, result.seconds, result.sent
+def _fuzzing(wishes: Wishes, budget: Budget) -> Fuzzing:
+    """How the endpoint is fuzzed: by what reads alone where a job may cost something."""
+    is_near = is_loopback(wishes.url)
+    return Fuzzing(
+        wishes.url,
+        wishes.key,
+        wishes.examples if is_near else min(wishes.examples, FEW_EXAMPLES),
+        only_reads=budget.max_jobs is not None or budget.max_spend is not None or not is_near,
+        covers=is_near,
+        rate_limit=wishes.rate_limit,
+        check=_command(wishes),
+    )
 
 
 def _report(

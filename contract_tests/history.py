@@ -163,6 +163,11 @@ class History:
     simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether any answer came."""
+        return any(exchange.status for exchange in self.exchanges)
+
     def of(self, *purposes: str, operation: str = "", action: str = "", job: str = "") -> list[Exchange]:
         """The exchanges of some purposes, in order."""
         return [

@@ -1,6 +1,7 @@
 """One run of schemathesis' engine over a schema, with what it found, what it sent and what was answered."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemathesis.engine import StopReason, events, from_schema
@@ -34,7 +35,7 @@ class Run:
     """What came of a run. `requests` and `successes` count requests and 2xx answers by operation.
 
     `sent` counts all requests, those with methods that a path does not have included; `excused` the failures that
-    were taken for none, by reason.
+    were taken for none, by reason; `checked` how often each check was made.
     """
 
     sent: int = 0
@@ -43,6 +44,7 @@ class Run:
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     excused: Counter[str] = field(default_factory=Counter)
+    checked: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -76,6 +78,7 @@ class Run:
                 self.successes[case.operation.label] += 1
         for id, checks in recorder.checks.items():
             for check in checks:
+                self.checked[check.name] += 1
                 if check.failure_info:
                     self._take_failure(check.name, check.failure_info, recorder, id)
 
@@ -89,11 +92,16 @@ class Run:
         self.findings[key].count += 1
 
 
-def run(schema: ContractSchema) -> Run:
-    """Run all phases over a schema."""
+def run(schema: ContractSchema, progress: Callable[[str, str], None] | None = None) -> Run:
+    """Run all phases over a schema, telling `progress` of each step. Ctrl-C ends it with what is known."""
     result = Run(excused=schema.excuses.given)
+    phase = ""
     for event in from_schema(schema).execute():
         result.take(event)
+        if isinstance(event, events.PhaseStarted):
+            phase = event.phase.name.value.lower()
+        if progress:
+            progress("schema", f"schemathesis, {phase}: {result.sent} requests")
     return result
 
 

@@ -19,12 +19,13 @@ from schemathesis.transport.serialization import Binary
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.refusals import Refusals
-from mockserver.jobs.resource import Action
+from mockserver.jobs.resource import STARTS, Action
 from mockserver.openapi.document import Document
 from mockserver.openapi.schema import Validator, shape_of
 
 SEED = 20260924
 HISTORIES = 2  # for each fuzzed request of an operation; histories are few where operations are many
+ENDS = {Action.CANCEL, Action.DELETE}
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
@@ -46,11 +47,15 @@ class ContractSchema(OpenApiSchema):
 
 
 def build_schema(
-    contract: ContractUnderTest, base_url: str, key: str, max_examples: int, refused_as_said: Set[int] = frozenset()
-) -> ContractSchema:
+    contract: ContractUnderTest, base_url: str, key: str, max_examples: int, refused_as_said: Set[int] = frozenset(),
+    *, only_reads: bool = False, covers: bool = True, rate_limit: str = "",
+) -> ContractSchema:  # fmt: skip
     """The schema that the engine runs. All checks are on; `max_examples` are fuzzed for each operation.
 
-    `refused_as_said` are statuses by which valid requests may be refused for what no schema can say.
+    `refused_as_said` are statuses by which valid requests may be refused for what no schema can say. `only_reads`:
+    nothing is sent but what reads, so that nothing is bought and nobody's job is deleted. `covers`: whether all that
+    schemas tell of parameters is tried one by one, some hundred requests for each operation. `rate_limit` is `5/s`
+    or `90/m`; without one a service that says by Retry-After when to come again is obeyed.
     """
     settings: dict[str, Any] = {
         "base-url": base_url,
@@ -61,6 +66,12 @@ def build_schema(
         "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},
         "phases": {"stateful": {"generation": {"max-examples": HISTORIES * max_examples}}},
     }
+    settings["rate-limit"] = rate_limit or "auto"
+    if only_reads:
+        changing = {part.operation.name for part in contract.parts if part.action in {*STARTS, *ENDS}}
+        writes = [o.name for o in contract.document.operations if o.method != "GET" or o.name in changing]
+        settings["operations"] = [{"include-name": name, "enabled": False} for name in writes]
+        settings["phases"]["coverage"] = {"enabled": covers, "unexpected-methods": []}
     if refused_as_said:
         usual = ["2xx", "401", "403", "404", "409", "5xx"]
         accepted = [*usual, *map(str, sorted(refused_as_said))]

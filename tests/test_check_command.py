@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 from serving import serving
 
+from contract_tests.simulator import simulator
 from mockserver.cli import main
+from mockserver.realtime import steady_time
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def test_a_drift_is_a_violation_and_a_baseline_accepts_it(tmp_path: Path) -> Non
         (["check", "http://127.0.0.1:1", "--spec", "openai", "--patience", "nan"], "a number of seconds"),
         (["check", "http://127.0.0.1:1", "--spec", "aitoearn", "--max-spend", "1"], "--price"),
         (["check", "--spec", "openai"], "URL or --from-har"),
+        (["check", "http://127.0.0.1:1", "--spec", "openai", "--rate-limit", "fast"], "expected 5/s"),
         (["explain", "JOB999"], "no such code"),
         (["matrix", "no-such-report.json"], "cannot be read"),
     ],
@@ -74,6 +77,35 @@ def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], text: str) 
     assert done.exit_code == 2
     assert text in done.output
     assert "Traceback" not in done.output
+
+
+def test_where_jobs_are_limited_only_what_reads_is_fuzzed(tmp_path: Path) -> None:
+    with simulator(["openai"], "", ("--seed", "1")) as urls:
+        command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--max-jobs", "2"]
+        done = run(*command, "--report", str(tmp_path), ONE="sk-limited-0123456789")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["about"]["jobs_created"] <= 2
+    assert report["about"]["phases"]["schema"]["requests"] > 50
+    verdicts = {each["code"]: (each["verdict"], each["reasons"]) for each in report["outcomes"]}
+    assert verdicts["SCH005"] == ("conforms", ["jobs are limited here, so only operations that read were fuzzed"])
+    assert verdicts["SCH009"][0] == verdicts["SCH011"][0] == "could not be judged"
+
+
+def test_a_check_of_schemathesis_can_be_asked_for_alone() -> None:
+    with simulator(["openai"], "", ("--seed", "1", "--drift", "seconds-other-type")) as urls:
+        command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--max-jobs", "3"]
+        found = run(*command, "--only", "SCH005", ONE="sk-alone-0123456789")
+    assert (found.exit_code, "SCH005" in found.output, "ANS004  " in found.output) == (1, True, False), found.output
+    assert "--key-env ONE --max-jobs 3 --only SCH005" in found.output
+    assert "valid against" in run("explain", "SCH005").output
+
+
+def test_requests_are_sent_no_faster_than_was_asked_for(url: str) -> None:
+    command = ["check", url, "--spec", "openai", "--max-jobs", "0", "--max-requests", "5", "--rate-limit", "20/s"]
+    began = steady_time()
+    assert run(*command).exit_code in (0, 1)
+    assert steady_time() - began > 4 / 20
 
 
 def test_a_plan_sends_nothing() -> None:

@@ -308,7 +308,7 @@ def test_a_check_tells_of_the_reference(played: Played, tmp_path: Path) -> None:
     assert report.about["reference"] == REFERENCE
     found = next(f for f in report.findings if f.code == "REF010")
     assert found.evidence
-    assert found.repeat[-1].endswith("--only REF010 --reference openai")
+    assert found.repeat[-1].endswith("--reference openai --only REF010")
     (tmp_path / "kept.har").write_bytes(har)
     arguments = ["--from-har", str(tmp_path / "kept.har"), "--spec", "hingnet-sora", "--reference", REFERENCE]
     result = CliRunner().invoke(check, [*arguments, "--only", "REF010", "--only", "REF052"])

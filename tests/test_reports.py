@@ -30,7 +30,7 @@ from contract_tests.history import Exchange, History, JobStory, Purpose, Sightin
 from contract_tests.laws import all_laws
 from contract_tests.report import as_json, badge, baseline, html, junit, markdown, matrix, sarif, terminal
 from contract_tests.report.coverage import UNDECLARED, cover, rows, told
-from contract_tests.report.evidence import evidence, quoted, repeat
+from contract_tests.report.evidence import check_line, curl, evidence, quoted
 from contract_tests.report.levels import claims, highest, levels
 from contract_tests.report.page import CSP
 from contract_tests.report.shown import line, shown
@@ -599,22 +599,32 @@ def test_evidence_is_masked_and_trimmed() -> None:
 
 
 def test_what_was_seen_can_be_repeated_in_a_shell(tmp_path: Path) -> None:
-    curl, check = repeat(exchange(), "JOB012", "https://films.example/v1", "my spec.yaml", Masking(keys=[KEY]))
-    assert check == "mockserver check https://films.example/v1 --spec 'my spec.yaml' --only JOB012"
-    assert KEY not in curl
-    said = said_by(curl, tmp_path, KEY="k-1")
+    line = curl(exchange(), Masking(keys=[KEY]))
+    assert KEY not in line
+    said = said_by(line, tmp_path, KEY="k-1")
     assert said[:4] == ["-sS", "-g", "-i", "-X"]
     assert "https://films.example/v1/films?api_key=k-1&a=[1]" in said
     assert "authorization: Bearer k-1" in said
     assert not any(word.startswith("host:") for word in said)
     assert said[-2:] == ["--data-raw", '{"prompt": "It\'s a cat", "token": "abc***op"}']
 
-    refused, _ = repeat(exchange(purpose=Purpose.BAD_KEY), "KEY001", "http://x", "x")
+    named = said_by(curl(exchange(), Masking(keys=[KEY]), "MY_KEY"), tmp_path, MY_KEY="k-2")
+    assert "authorization: Bearer k-2" in named
+    refused = curl(exchange(purpose=Purpose.BAD_KEY))
     assert '"authorization: Bearer $BAD_KEY"' in refused
-    head, _ = repeat(exchange(method="HEAD", request_body=b""), "HDR001", "http://x", "x")
+    head = curl(exchange(method="HEAD", request_body=b""))
     assert " -I " in head
-    film, _ = repeat(exchange(request_body=b"\0\xff"), "ERR001", "http://x", "x")
+    film = curl(exchange(request_body=b"\0\xff"))
     assert "--data-binary @body.bin" in film
+
+
+def test_a_check_can_be_made_again_by_its_line() -> None:
+    url = "https://films.example/v1"
+    assert check_line(url, "my spec.yaml") == f"mockserver check {url} --spec 'my spec.yaml'"
+    whole = check_line(url, "films", None, "MY_KEY", "OTHER_KEY", 0, "openai")
+    options = "--key-env MY_KEY --second-key-env OTHER_KEY --reference openai --max-jobs 0"
+    assert whole == f"mockserver check {url} --spec films {options}"
+    assert check_line("", "films") == "mockserver check --from-har FILE.har --spec films"
 
 
 @pytest.mark.parametrize(
@@ -632,10 +642,11 @@ def test_hostile_exchanges_make_harmless_commands(tmp_path: Path) -> None:
         url=f"http://x/{evil}; touch {tmp_path}/pwned", method="G'; touch pwned; '",
         request_headers=((evil, evil), ("x-key'$(touch pwned)", "$(touch pwned)")), request_body=evil.encode(),
     )  # fmt: skip
-    curl, check = repeat(odd, "X'; touch pwned; '", f"http://x/$(touch {tmp_path}/pwned)", "`touch pwned`")
-    said_by(curl, tmp_path)
-    said_by(check.replace("mockserver", "curl"), tmp_path)
-    assert not LIVE.search(curl + check)
+    line = curl(odd, None, "x$(touch pwned)")
+    again = check_line(f"http://x/$(touch {tmp_path}/pwned)", "`touch pwned`", None, "$(touch pwned)")
+    said_by(line, tmp_path)
+    said_by(again.replace("mockserver", "curl"), tmp_path)
+    assert not LIVE.search(line + again)
     assert not (tmp_path / "pwned").exists()
 
 

@@ -26,6 +26,7 @@ LITTLE = 64 << 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _USUAL = (("user-agent", "mockserver-check"), ("accept", "*/*"), ("accept-encoding", "identity"))
 _MEDIA = ("video/", "audio/", "image/", "application/octet")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _CONTROL = dict.fromkeys((*range(32), 127))
 
 
@@ -104,17 +105,22 @@ def may_follow(base_url: str, url: str) -> bool:
 class Service:
     """A service at a base URL. Use it as a context manager.
 
-    `transport` replaces the network (httpx2's ASGITransport calls an application in this process).
+    `transport` replaces the network (httpx2's ASGITransport calls an application in this process). `rate_limit` is the
+    most that is sent: `5/s`, `90/m`, `1000/h`; '' for no limit.
     """
 
     def __init__(
-        self, base_url: str, *, limits: Limits | None = None, transport: "httpx2.AsyncBaseTransport | None" = None
-    ) -> None:
+        self, base_url: str, *, limits: Limits | None = None, transport: "httpx2.AsyncBaseTransport | None" = None,
+        rate_limit: str = "",
+    ) -> None:  # fmt: skip
         self.base_url = base_url.rstrip("/")
         self.limits = limits or Limits()
         self.sent = 0
         self.silent = 0  # requests in a row that got no answer
         self._kept = 0  # bytes of all answers so far
+        count, _, unit = rate_limit.partition("/")
+        self._apart = _SECONDS[unit] / int(count) if rate_limit else 0.0  # seconds from one request to the next
+        self._next = 0.0
         self._transport = transport
         self._runner = asyncio.Runner()
         self._client: httpx2.AsyncClient | None = None
@@ -142,7 +148,10 @@ class Service:
         `follow`: redirects of a GET are followed. `started` is the service's own time, where it is known.
         """
         self.sent += 1
+        if self._apart and (wait := self._next - steady_time()) > 0:
+            self.wait(wait)
         before = steady_time()
+        self._next = before + self._apart
         url = call.path if "://" in call.path else f"{self.base_url}{call.path}"
         answer = self._answer(url, call, follow)
         if _origin(url) == _origin(self.base_url):

@@ -18,8 +18,8 @@ _MOST_HEADERS = 60
 _MOST_HEADER = 400
 _CLIENTS_OWN = {"host", "content-length", "accept-encoding", "connection", "user-agent", "transfer-encoding"}
 _SCHEME = re.compile(r"(?i)(apikey|basic|bearer|digest|key|token) +\S")
+_VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PLAIN_WORD = re.compile(r"[\w .-]*", re.ASCII)
-_VARIABLES = {Purpose.SECOND_KEY: "SECOND_KEY", Purpose.BAD_KEY: "BAD_KEY"}
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/")
 
 
@@ -36,15 +36,27 @@ def evidence(exchange: Exchange, masking: Masking) -> Evidence:
     )
 
 
-def repeat(exchange: Exchange, code: str, url: str, spec: str, masking: Masking | None = None) -> tuple[str, ...]:
-    """The exchange as a curl line, and the check that looks for this code alone.
+def curl(exchange: Exchange, masking: Masking | None = None, key: str = "", second_key: str = "") -> str:
+    """The exchange as a curl line. What bash would not take literally is written as `$'…'`.
 
-    The key stands as `$KEY`, a second one as `$SECOND_KEY`, one that is to be refused as `$BAD_KEY`. `url` is the base
-    of the endpoint, `spec` what its contract was read from. What bash would not take literally is written as `$'…'`.
+    `key` and `second_key` are the names of the variables that hold the keys (`KEY`, `SECOND_KEY`); one that is to be
+    refused stands as `$BAD_KEY`.
     """
-    masked = masking or Masking()
-    check = f"mockserver check {quoted(_url(url, masked))} --spec {quoted(spec)} --only {quoted(code)}"
-    return _curl(exchange, masked), check
+    names = {Purpose.SECOND_KEY: second_key or "SECOND_KEY", Purpose.BAD_KEY: "BAD_KEY"}
+    name = names.get(exchange.purpose, key or "KEY")
+    return _curl(exchange, masking or Masking(), name if _VARIABLE.fullmatch(name) else "KEY")
+
+
+def check_line(
+    url: str, spec: str, masking: Masking | None = None, key: str = "", second_key: str = "",
+    max_jobs: int | None = None, reference: str = "",
+) -> str:  # fmt: skip
+    """The command that checks an endpoint (without a URL: what was recorded of one) again; `--only` can be added."""
+    target = quoted(_url(url, masking or Masking())) if url else "--from-har FILE.har"
+    words = ["mockserver", "check", target, "--spec", quoted(spec)]
+    given = {"--key-env": key, "--second-key-env": second_key, "--reference": reference,
+             "--max-jobs": "" if max_jobs is None else str(max_jobs)}  # fmt: skip
+    return " ".join([*words, *(f"{option} {quoted(value)}" for option, value in given.items() if value)])
 
 
 def quoted(text: str) -> str:
@@ -129,8 +141,7 @@ def _instant(started: float) -> str:
 # -- commands ---------------------------------------------------------------------------------------
 
 
-def _curl(exchange: Exchange, masking: Masking) -> str:
-    variable = _VARIABLES.get(exchange.purpose, "KEY")
+def _curl(exchange: Exchange, masking: Masking, variable: str) -> str:
     method = "-I" if exchange.method == "HEAD" else f"-X {quoted(exchange.method)}"
     words = ["curl", "-sS", "-g", "-i" if method != "-I" else "", method, _address(exchange.url, variable, masking)]
     for name, value in exchange.request_headers:

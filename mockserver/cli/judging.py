@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from math import isfinite
@@ -27,6 +28,9 @@ WRITERS = {
 }
 
 
+_RATE = re.compile(r"[1-9]\d{0,5}/[smh]", re.ASCII)
+
+
 class KeyMissing(MockserverError):
     """An environment variable that is to hold a key is not set."""
 
@@ -43,6 +47,7 @@ class KeyMissing(MockserverError):
 @click.option("--price", "prices", multiple=True, metavar="NAME=AMOUNT",
               help="What a job costs, by operation or model; * stands for all others [as x-job declares].")  # fmt: skip
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most so many requests.")
+@click.option("--rate-limit", metavar="N/s", default="", help="Send no more than that: 5/s, 90/m, 1000/h.")
 @click.option("--plan", "plan_only", is_flag=True, help="Print what may cost money, and send nothing.")
 @click.option("--patience", default=900.0, show_default=True, metavar="SECONDS", help="How long jobs are waited for.")
 @click.option("--interval", type=float, metavar="SECONDS", help="Between polls [what the endpoint advises, or 10].")
@@ -65,6 +70,7 @@ def check(
     max_spend: float | None,
     prices: tuple[str, ...],
     max_requests: int | None,
+    rate_limit: str,
     plan_only: bool,
     patience: float,
     interval: float | None,
@@ -87,6 +93,8 @@ def check(
         raise click.UsageError("give either a URL or --from-har FILE.")
     _refuse_no_url(url)
     _refuse_unknown(only)
+    if rate_limit and not _RATE.fullmatch(rate_limit):
+        raise click.BadParameter(f"found {rate_limit!r}, expected 5/s, 90/m or 1000/h.", param_hint="--rate-limit")
     if not isfinite(patience) or (interval is not None and not isfinite(interval)):
         raise click.BadParameter("a number of seconds is wanted.", param_hint="--patience, --interval")
     wishes = checking.Wishes(
@@ -103,6 +111,9 @@ def check(
         only=only,
         schema=not no_schema,
         reference=reference,
+        rate_limit=rate_limit,
+        key_env=key_env or "",
+        second_key_env=second_key_env or "",
     )
     if plan_only:
         _print_plan(checking.plan_of(wishes))
