@@ -1,6 +1,6 @@
 """A whole check: what was asked for, from the first request to the report."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -11,14 +11,15 @@ from contract_tests.clauses import Published, clause_of, read_published
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.finding import Outcome, Report, Severity, Verdict
 from contract_tests.fuzzing import FAMILY, Fuzzing, fuzz, unfuzzed
-from contract_tests.history import Exchange, History
+from contract_tests.history import Exchange, History, Purpose
 from contract_tests.judging import judge
+from contract_tests.laws.seen import status_of
 from contract_tests.lint import lint
 from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import from_har, to_har
 from contract_tests.playing.prices import Prices
-from contract_tests.playing.stories import Options, Plan, plan, play
+from contract_tests.playing.stories import Options, Plan, Tell, plan, play
 from contract_tests.playing.target import Service, is_loopback
 from contract_tests.reference import judge_by_reference
 from contract_tests.report.coverage import cover
@@ -30,7 +31,6 @@ from mockserver.instants import write_instant
 from mockserver.masking import Masking
 
 FEW_EXAMPLES = 5  # fuzzed for each operation of an endpoint that is not on this machine
-Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def plan_of(wishes: Wishes) -> Plan:
     return plan(contract, _options(wishes), _budget(wishes))
 
 
-def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, History]:
+def check(wishes: Wishes, progress: Tell | None = None) -> tuple[Report, History]:
     """Judge a live endpoint. Raises MockserverError for a spec that cannot be read."""
     contract = load_contract(wishes.spec)
     _refuse_unreadable(wishes.reference)
@@ -82,6 +82,7 @@ def check(wishes: Wishes, progress: Progress | None = None) -> tuple[Report, His
     budget = _budget(wishes)
     with Service(wishes.url, rate_limit=wishes.rate_limit) as service:
         history = play(contract, service, budget, _options(wishes), progress)
+    _refuse_refused(history, wishes)
     outcomes = _judged(history, wishes)
     phases = dict(history.phases)
     if why := _why_unfuzzed(wishes):
@@ -162,6 +163,17 @@ def _refuse_unreadable(reference: str) -> None:
     """A reference that cannot be read is said before a request is sent."""
     if reference:
         load_contract(reference)
+
+
+def _refuse_refused(history: History, wishes: Wishes) -> None:
+    """Without a key that is taken, whatever is refused is refused for the key, which says nothing of anything else."""
+    asked = [e for e in history.of(Purpose.LIST, Purpose.CREATE, Purpose.POLL) if e.status]
+    statuses = {status_of(history, exchange) for exchange in asked}
+    if statuses and statuses <= {401, 403}:
+        named = f"the key in {wishes.key_env}" if wishes.key_env else "this key"
+        told = named if wishes.key else "requests without a key; name the variable that holds one by --key-env"
+        status = " and ".join(map(str, sorted(statuses)))
+        raise CheckError(f"{wishes.url} could not be checked: it answers {status} to {told}.")
 
 
 def _compared(wishes: Wishes) -> dict[str, Any]:

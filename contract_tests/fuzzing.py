@@ -1,11 +1,11 @@
 """Fuzzed requests, by schemathesis: what each of its checks comes to, as an outcome beside those of the laws."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.finding import Finding, Outcome, Severity, Verdict
+from contract_tests.playing.stories import Tell
 from mockserver.errors import MockserverError
 from mockserver.masking import Masking
 
@@ -37,8 +37,6 @@ _SERIOUS = {"not_a_server_error": Severity.BREAKS, "ignored_auth": Severity.BREA
 _MOST = 2000  # characters of a message
 _TITLE = "Fuzzed requests are answered as the document says"
 
-Progress = Callable[[str, str], None]
-
 
 class NoSchemathesis(MockserverError):
     """The library that fuzzes is not installed."""
@@ -58,7 +56,7 @@ class Fuzzing:
 
 
 def fuzz(
-    contract: ContractUnderTest, how: Fuzzing, masking: Masking, progress: Progress | None = None
+    contract: ContractUnderTest, how: Fuzzing, masking: Masking, progress: Tell | None = None
 ) -> tuple[list[Outcome], float, int]:
     """The checks of schemathesis as outcomes, with the seconds and the requests they took. Raises MockserverError."""
     try:

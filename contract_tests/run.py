@@ -1,12 +1,12 @@
 """One run of schemathesis' engine over a schema, with what it found, what it sent and what was answered."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.recorder import CheckFailureInfo, ScenarioRecorder
 
+from contract_tests.playing.stories import Tell
 from contract_tests.schema import ContractSchema
 
 MAX_WIDTH = 600  # characters of a line; forms and odd keys make requests long
@@ -92,7 +92,7 @@ class Run:
         self.findings[key].count += 1
 
 
-def run(schema: ContractSchema, progress: Callable[[str, str], None] | None = None) -> Run:
+def run(schema: ContractSchema, progress: Tell | None = None) -> Run:
     """Run all phases over a schema, telling `progress` of each step. Ctrl-C ends it with what is known."""
     result = Run(excused=schema.excuses.given)
     phase = ""

@@ -104,8 +104,18 @@ def test_a_check_of_schemathesis_can_be_asked_for_alone() -> None:
 def test_requests_are_sent_no_faster_than_was_asked_for(url: str) -> None:
     command = ["check", url, "--spec", "openai", "--max-jobs", "0", "--max-requests", "5", "--rate-limit", "20/s"]
     began = steady_time()
-    assert run(*command).exit_code in (0, 1)
+    assert run(*command, "--key-env", "ONE", ONE="sk-slow-0123456789").exit_code == 0
     assert steady_time() - began > 4 / 20
+
+
+def test_a_refused_key_is_no_violation_of_anything() -> None:
+    with serving("openai", "--seed", "1", "--api-key", "sk-right-0123456789") as urls:
+        command = ["check", urls["openai"], "--spec", "openai", "--no-schema"]
+        without, wrong = run(*command), run(*command, "--key-env", "ONE", ONE="sk-wrong-0123456789")
+        right = run(*command, "--key-env", "ONE", ONE="sk-right-0123456789")
+    assert (without.exit_code, wrong.exit_code, right.exit_code) == (2, 2, 0), right.output
+    assert "401 to requests without a key; name the variable" in without.output
+    assert "401 to the key in ONE" in wrong.output
 
 
 def test_a_plan_sends_nothing() -> None:

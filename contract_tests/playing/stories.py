@@ -4,12 +4,12 @@ One job serves all that can share it. First jobs are created, then watched to th
 wrong requests come next, and what takes jobs away comes last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urljoin
 
 import orjson
@@ -52,7 +52,11 @@ _NO_BUDGET = "the budget for jobs is used up"
 
 _UNFIT = (400, 422)  # by which a valid create is refused where a service asks for more than its contract
 
-Progress = Callable[[str, str], None]
+
+class Tell(Protocol):
+    """What a run tells: its phase, what happens, and how much of the phase is done (0 to 1; None: nobody knows)."""
+
+    def __call__(self, phase: str, message: str, share: float | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +113,14 @@ class _Kind:
 
 
 def play(
-    contract: ContractUnderTest, service: Service, budget: Budget, options: Options, progress: Progress | None = None
+    contract: ContractUnderTest, service: Service, budget: Budget, options: Options, progress: Tell | None = None
 ) -> History:
     """Play all stories; what was not tried is told in `skipped`, with why. Ctrl-C ends it with what is known.
 
     `progress` is told the phase and what happens, after each request.
     """
     history = History(contract, read_only=budget.is_read_only, patience=options.patience)
-    player = _Player(contract, service, budget, options, history, progress or (lambda phase, message: None))
+    player = _Player(contract, service, budget, options, history, progress or (lambda phase, message, share=None: None))
     try:
         player.play()
     except KeyboardInterrupt:
@@ -138,7 +142,7 @@ class _Player:
 
     def __init__(
         self, contract: ContractUnderTest, service: Service, budget: Budget, options: Options, history: History,
-        progress: Progress,
+        progress: Tell,
     ) -> None:  # fmt: skip
         self.contract = contract
         self.service = service
@@ -379,7 +383,8 @@ class _Player:
         jobs = [job for kind in kinds for job in kind.jobs]
         while left := [job for job in jobs if not job.is_over]:
             told = ", ".join(repr(job.last.word)[:40] if job.last else "?" for job in left)
-            self.progress(self.phase, f"waiting for {len(left)} of {len(jobs)} jobs ({told})")
+            gone = sum(1.0 if job.is_over else _share(job.last) for job in jobs)
+            self.progress(self.phase, f"waiting for {len(left)} of {len(jobs)} jobs ({told})", gone / len(jobs))
             self.pace.let_pass(min(job.wait or 0.0 for job in left))
             for job in left:
                 self.poll(job)
@@ -768,6 +773,12 @@ _ODD_IDS = (
     ("markup", "<script>alert(1)</script>"),
     ("a space", " "),
 )
+
+
+def _share(seen: Sighting | None) -> float:
+    """How much of a job is done, as far as it says so."""
+    told = seen.progress if seen else None
+    return min(max(told / 100, 0.0), 1.0) if isinstance(told, (int, float)) else 0.0
 
 
 def _urls(value: Any) -> Iterator[str]:

@@ -124,9 +124,10 @@ def check(
     if from_har:
         report, history = checking.check_har(_json_file(from_har), spec, only, reference)
     else:
-        report, history = checking.check(wishes, _progress)
-    if sys.stderr.isatty():
-        click.echo("\r\033[K", nl=False, err=True)
+        from contract_tests.report.progress import Telling
+
+        with Telling() as telling:
+            report, history = checking.check(wishes, telling)
     if har:
         _write(Path(har), checking.recorded(history, wishes).decode())
     if not any(exchange.status for exchange in history.exchanges):
@@ -274,13 +275,6 @@ def _print_plan(plan: Any) -> None:
         say(f"{each.times:>4} × {each.operation}  ({each.purpose}){cost}")
     total = "of unknown price" if plan.spend is None else f"{plan.spend:g} {plan.currency}".rstrip()
     say(f"at the worst {plan.jobs} jobs are created: {total}")
-
-
-def _progress(phase: str, message: str) -> None:
-    if sys.stderr.isatty():
-        from contract_tests.report.shown import line
-
-        click.echo(f"\r\033[K{phase}: {line(message, 100)}", nl=False, err=True)
 
 
 def _print(report: "Report") -> None:
