@@ -85,7 +85,7 @@ def check(wishes: Wishes, progress: Tell | None = None) -> tuple[Report, History
     _refuse_refused(history, wishes)
     outcomes = _judged(history, wishes)
     phases = dict(history.phases)
-    if why := _why_unfuzzed(wishes):
+    if why := history.ended_early or _why_unfuzzed(wishes):
         outcomes.append(unfuzzed(why))
     elif history.is_reached:
         found, seconds, requests = fuzz(contract, _fuzzing(wishes, budget), _masking(wishes), progress)

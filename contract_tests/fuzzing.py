@@ -67,8 +67,11 @@ def fuzz(
             "schemathesis is not installed: `pip install 'mockserver[contract]'`, or leave it out with --no-schema."
         ) from None
     limits: dict[str, Any] = {"only_reads": how.only_reads, "covers": how.covers, "rate_limit": how.rate_limit}
-    schema = build_schema(contract, how.url, how.key, how.examples, **limits)
-    result = run(schema, progress)
+    try:
+        schema = build_schema(contract, how.url, how.key, how.examples, **limits)
+        result = run(schema, progress)
+    except KeyboardInterrupt:  # before there was anything to tell
+        return [unfuzzed("it was interrupted")], 0.0, 0
     return _outcomes(result, how, masking), result.seconds, result.sent
 
 

@@ -16,6 +16,9 @@ from mockserver.jobs.resource import JobOperation, JobResource
 NO_JSON: Final = object()  # the body of an answer that is no JSON
 
 
+ALL_THAT_FOLLOWS: Final = "all that follows"  # stands in `skipped` where a play ended early
+
+
 class Purpose:
     """Why a request was sent. A law looks for the exchanges of a purpose; stories give them."""
 
@@ -162,6 +165,11 @@ class History:
     phases: dict[str, tuple[float, int]] = field(default_factory=dict)  # phase of the play → seconds, requests
     simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
+
+    @property
+    def ended_early(self) -> str:
+        """Why the play ended before its end; '' if it did not."""
+        return self.skipped.get(ALL_THAT_FOLLOWS, "")
 
     @property
     def is_reached(self) -> bool:

@@ -96,12 +96,15 @@ def run(schema: ContractSchema, progress: Tell | None = None) -> Run:
     """Run all phases over a schema, telling `progress` of each step. Ctrl-C ends it with what is known."""
     result = Run(excused=schema.excuses.given)
     phase = ""
-    for event in from_schema(schema).execute():
-        result.take(event)
-        if isinstance(event, events.PhaseStarted):
-            phase = event.phase.name.value.lower()
-        if progress:
-            progress("schema", f"schemathesis, {phase}: {result.sent} requests")
+    try:
+        for event in from_schema(schema).execute():
+            result.take(event)
+            if isinstance(event, events.PhaseStarted):
+                phase = event.phase.name.value.lower()
+            if progress:
+                progress("schema", f"schemathesis, {phase}: {result.sent} requests")
+    except KeyboardInterrupt:  # which the engine handles only while it sends
+        result.errors.append("it was interrupted")
     return result
 
 

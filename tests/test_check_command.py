@@ -1,6 +1,10 @@
 """`mockserver check` and its kin at the command line: what a user types, and what comes back."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +134,24 @@ def test_lint_compare_and_explain() -> None:
     assert any("`processing`" in row["message"] for row in rows)
     assert run("compare", "openai", "openai").exit_code == 0
     assert "why" in run("explain", "job001").output
+
+
+@pytest.mark.parametrize("phase", ["watch", "schema"])
+def test_an_interrupted_check_writes_what_is_known(phase: str, tmp_path: Path) -> None:
+    """By a real Ctrl-C, while it waits for jobs that take minutes, or while it fuzzes."""
+    clock = ("--no-control",) if phase == "watch" else ()
+    with simulator(["openai"], "", ("--seed", "1", *clock)) as urls:
+        command = [sys.executable, "-m", "mockserver", "check", urls["openai"], "--spec", "openai", "--key-env", "ONE"]
+        command += ["--report", str(tmp_path)]
+        variables = {**os.environ, "ONE": "sk-stopped-0123456789"}
+        with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            assert run.stderr is not None
+            assert next(line for line in run.stderr if line.startswith(phase))
+            run.send_signal(signal.SIGINT)
+            said, complained = run.communicate(timeout=60)
+    assert run.returncode == 0, said + complained
+    assert "Traceback" not in complained
+    report = json.loads((tmp_path / "report.json").read_text())
+    reasons = {reason for outcome in report["outcomes"] for reason in outcome["reasons"]}
+    told = [*reasons, *report["about"]["skipped"].values()]
+    assert any("interrupted" in each for each in told), told

@@ -7,6 +7,7 @@ import pytest
 from contract_tests.finding import Finding, Severity
 from contract_tests.judging import judge
 from contract_tests.power import MAX_JOBS, OTHERS, Bench, bench
+from contract_tests.simulator import simulator as serving_specs
 from mockserver.loading.providers import bundled_names
 
 REFERENCE = "openai"
@@ -58,6 +59,15 @@ def test_these_are_all_oddities(simulator: Bench) -> None:
 def test_no_law_complains_of_what_is_odd_and_legal(simulator: Bench, name: str) -> None:
     name = f"legal-{name}"
     assert not alarms(simulator, ELSEWHERE.get(name, REFERENCE), name, max_jobs=FEW)
+
+
+@pytest.mark.parametrize("clock", ["real", "scaled", "skipping"])  # all other tests here are on a frozen one
+def test_no_law_complains_in_any_clock_mode(clock: str) -> None:
+    options = ("--speed", "5000") if clock == "scaled" else ("--clock", clock)
+    with serving_specs(bundled_names(), "", ("--seed", "3", *options)) as urls:
+        running = Bench(urls)
+        found = {name: alarms(running, name) for name in bundled_names()}
+    assert not any(found.values()), found
 
 
 @pytest.mark.parametrize("where", [OTHERS[0], NUMBERED])

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urljoin
 import orjson
 
 from contract_tests.contract import ContractUnderTest
-from contract_tests.history import Exchange, History, Purpose, Sighting
+from contract_tests.history import ALL_THAT_FOLLOWS, Exchange, History, Purpose, Sighting
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, Way, creates_of, media_types
@@ -124,11 +124,11 @@ def play(
     try:
         player.play()
     except KeyboardInterrupt:
-        history.skipped["all that follows"] = "it was interrupted"
+        history.skipped[ALL_THAT_FOLLOWS] = "it was interrupted"
     except Spent as spent:
-        history.skipped["all that follows"] = str(spent)
+        history.skipped[ALL_THAT_FOLLOWS] = str(spent)
     except _Unreachable as silent:
-        history.skipped["all that follows"] = str(silent)
+        history.skipped[ALL_THAT_FOLLOWS] = str(silent)
     finally:
         player.pace.restore()
     tried = {exchange.purpose for exchange in history.exchanges}
