@@ -341,7 +341,8 @@ def progress_is_a_number(history: History) -> Iterator[Deviation | Unjudged]:
         if shape and not shape.nullable and value is None:
             return deviation(history, sighting, "progress is null", "progress")
         wants = set(shape.types) & {"integer", "number", "string"} if shape else set()
-        if value in (ABSENT, None) or not wants or isinstance(value, str) is ("string" in wants):
+        is_whole = wants != {"integer"} or not isinstance(value, float) or value.is_integer()
+        if value in (ABSENT, None) or not wants or (isinstance(value, str) is ("string" in wants) and is_whole):
             return None
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return deviation(history, sighting, f"progress is {shown(value)}, expected {_listed(wants)}", "progress")
@@ -453,9 +454,13 @@ def error_only_at_failure(history: History) -> Iterator[Deviation | Unjudged]:
     for sighting in _all(history):
         value = value_of(sighting, "error")
         if sighting.state and sighting.state not in bad and isinstance(value, dict) and _is_empty(value):
-            shape = field_shape(history, sighting, sighting.part.view.fields["error"][0]) if sighting.part.view else None
+            shape = (
+                field_shape(history, sighting, sighting.part.view.fields["error"][0]) if sighting.part.view else None
+            )
             if shape and shape.nullable:
-                message = f"the status is {shown(sighting.word)} and `{role_field(sighting, 'error')}` is {shown(value)}"
+                message = (
+                    f"the status is {shown(sighting.word)} and `{role_field(sighting, 'error')}` is {shown(value)}"
+                )
                 found = deviation(history, sighting, message, "error", cause="empty")
                 yield replace(found, severity=Severity.WARNING)
 
