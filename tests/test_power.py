@@ -69,7 +69,17 @@ def told(exchange: Exchange) -> tuple[str, str, int, bytes]:
 # -- the command ------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_the_table_and_the_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+ONE = "agicto-sora"
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one provider's share is looked at; those of all are, above."""
+    monkeypatch.setattr("contract_tests.power.bundled_names", lambda: [ONE])
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_command_prints_the_table_and_the_shares() -> None:
     said: list[str] = []
 
     assert main(["body-null", "progress-stuck"], said.append) == 0
@@ -77,9 +87,11 @@ def test_the_command_prints_the_table_and_the_shares(monkeypatch: pytest.MonkeyP
     assert said[0].split() == ["progress-stuck", "openai", "–", "progress", "may", "stay", "flat"]
     assert said[1].split() == ["body-null", PAIRS["body-null"].contract, "ANS004", "–"]
     assert said[2].startswith("2 drifts: 1 seen by the law that ought to, 0 by others only, 0 by none; 1 break no")
-    assert [line.split()[3] for line in said[3:]] == bundled_names()
+    assert re.fullmatch(rf"with 5 jobs {ONE} +\d+ of \d+ laws judged, \d+%", said[3])
+    assert len(said) == 4
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_command_fails_where_a_law_does_not_see_its_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {**PAIRS, "body-null": Pair("body-null", PAIRS["body-null"].contract, "JOB021")}
     monkeypatch.setattr("contract_tests.power.pairs", lambda: wrong)
@@ -89,6 +101,36 @@ def test_the_command_fails_where_a_law_does_not_see_its_drift(monkeypatch: pytes
 
     assert "JOB021 MISSED" in said[0]
     assert "0 seen by the law that ought to, 1 by others only" in said[1]
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_command_fails_where_a_law_complains_of_what_is_legal(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {**PAIRS, "body-null": Pair("body-null", PAIRS["body-null"].contract, legal="so it is said")}
+    monkeypatch.setattr("contract_tests.power.pairs", lambda: wrong)
+
+    assert main(["body-null"], lambda line: None) == 1
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_command_fails_where_too_little_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contract_tests.power.FEW", 0)
+    said: list[str] = []
+
+    assert main(["progress-stuck"], said.append) == 1
+
+    assert "0 by none" in said[1]
+    assert "with 0 jobs" in said[2]
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_command_fails_where_a_drift_has_no_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = {name: pair for name, pair in PAIRS.items() if name != "body-null"}
+    monkeypatch.setattr("contract_tests.power.pairs", lambda: short)
+    said: list[str] = []
+
+    assert main(["progress-stuck"], said.append) == 1
+
+    assert said[-1].startswith("body-null: in the simulator or in power.yaml, not in both")
 
 
 def test_the_command_knows_no_other_drifts() -> None:
@@ -118,3 +160,20 @@ def test_a_row_tells_what_was_seen() -> None:
     assert row(pair, Caught("some", "", ("ANS004",), ())) == "| some | some | JOB011 MISSED | ANS004 |"
     legal = Pair("some", "one", legal="it may")
     assert row(legal, Caught("some", "", (), ())) == "| some | one | – | it may |"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{contract: one}",
+        "{contract: one, law: JOB999}",
+        "{contract: one, law: JOB011, legal: so it is said}",
+    ],
+)
+def test_an_entry_names_a_known_law_or_a_reason(entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "power.yaml"
+    data.write_text(f"some-drift: {entry}\n", "utf-8")
+    monkeypatch.setattr("contract_tests.power.DATA", data)
+
+    with pytest.raises(ValueError, match="some-drift"):
+        pairs()
