@@ -1,19 +1,27 @@
-"""The power of the laws: each drift of the simulator, and which laws see it. `make power` prints it.
+"""The power of the laws: each drift of the simulator, the law that ought to see it, and what others see.
 
-One server for all; drifts are switched over its control API, and each run has keys, and so sandboxes, of its own.
+`make power` prints it, and `make power ARGS=--write` puts it into docs/laws.md. power.yaml says what ought to
+see what. One server for all; drifts are switched over its control API. Each run has keys, and so sandboxes, of its own,
+and they are the same whenever the same is tried: the table is the same from run to run.
 """
 
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from contract_tests.contract import ContractUnderTest, load_contract
-from contract_tests.finding import Finding, Severity
+from contract_tests.finding import Finding, Severity, Verdict
 from contract_tests.history import History
 from contract_tests.judging import judge
+from contract_tests.laws import all_laws
 from contract_tests.playing.budget import Budget
 from contract_tests.playing.stories import Options, play
 from contract_tests.playing.target import Service
@@ -21,29 +29,58 @@ from contract_tests.simulator import simulator
 from mockserver.loading.providers import bundled_names
 
 MAX_JOBS = 60  # of one run; the simulator's cost nothing
+FEW = 5  # jobs of a run that costs money: with so few each drift is caught, and nearly all is judged
+SHARE = 0.9  # of the laws that are judged without a limit: at least so many are judged with FEW jobs
 FROZEN = ("--clock", "frozen", "--seed", "1")
-ODDITY = "legal-"  # how the names of switches begin that make an answer odd, and not wrong
+BEGIN = "2026-01-01T00:00:00Z"  # the same in all runs: whether an instant is rounded up or down changes what is seen
 OTHERS = ("tests/documents/batches.yaml",)  # no bundled provider's jobs can be cancelled
-# What else has to happen for a drift to show.
-SCENARIOS = {"rate-limit-without-wait": "rate-limited-on-poll", "rate-limit-as-400": "rate-limited-on-poll"}
-# Drifts that change nothing that a contract says: they trouble clients, and a law against them would be a false alarm.
-LEGAL = {
-    "progress-stuck": "progress may stay flat",
-    "progress-jumps": "progress may jump",
-    "request-id-missing": "no contract here declares that header",
-    "poll-header-missing": "no contract here declares that header",
-}
+DATA = Path(__file__).with_name("power.yaml")
+PAGE = Path(__file__).parents[1] / "docs/laws.md"
+_TABLE = re.compile(r"(<!-- the table: make power ARGS=--write -->\n).*?(<!-- end of the table -->\n)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A drift, the contract with which it is tried, and the law that ought to see it; or why it is legal.
+
+    `scenario` is what else has to happen for it to show.
+    """
+
+    drift: str
+    contract: str
+    law: str = ""
+    legal: str = ""
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """What the laws said with one drift on: codes of violations, of warnings and notes, and where it was tried."""
+    """What the laws said with one drift on: codes of violations, and of what is but a warning. Notes do not count."""
 
     drift: str
     spec: str
     codes: tuple[str, ...]
     weaker: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """All codes."""
+        return tuple(sorted({*self.codes, *self.weaker}))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How many laws are judged with FEW jobs, of those that are judged without a limit."""
+
+    spec: str
+    few: int
+    all: int
+
+    @property
+    def share(self) -> float:
+        """The first as a share of the second; 0 where nothing is judged at all."""
+        return self.few / self.all if self.all else 0.0
 
 
 class Bench:
@@ -52,71 +89,70 @@ class Bench:
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls
         self._contracts: dict[str, ContractUnderTest] = {}
-        self._runs = 0
+        self._runs: Counter[str] = Counter()
+        self._ask("POST", "sandboxes/server/clock", {"mode": "frozen", "now": BEGIN})
 
     def drifts(self) -> list[Mapping[str, Any]]:
         """All drifts that the simulator knows: name, code, summary, source."""
-        with Service(next(iter(self._urls.values()))) as service:
-            told = service.ask("GET", f"{self._control(service)}/drifts")
-        return list(told["data"])
+        return list(self._ask("GET", "drifts")["data"])
 
     def switch(self, *names: str) -> None:
         """Switch on these drifts and no others, for all keys."""
-        with Service(next(iter(self._urls.values()))) as service:
-            path = f"{self._control(service)}/sandboxes/server/drifts"
-            if service.ask("PUT", path, {"names": list(names)}) is None:
-                raise LookupError(f"the simulator did not take the drifts {', '.join(names)}")
+        self._ask("PUT", "sandboxes/server/drifts", {"names": list(names)})
 
-    def play(self, spec: str, max_jobs: int = MAX_JOBS) -> History:
-        """The history of one run."""
+    def play(self, spec: str, max_jobs: int | None = MAX_JOBS, about: str = "") -> History:
+        """The history of one run. The n-th about the same is always the same."""
         if spec not in self._contracts:
             self._contracts[spec] = load_contract(spec)
         contract = self._contracts[spec]
-        self._runs += 1
-        options = Options(key=f"sk-first-{self._runs:012d}", second_key=f"sk-second-{self._runs:012d}")
+        about = re.sub(r"[^a-z0-9]+", "-", f"{about or 'run'} {contract.name} {max_jobs}".lower())
+        self._runs[about] += 1
+        options = Options(
+            key=f"sk-first-{about}-{self._runs[about]:03d}", second_key=f"sk-second-{about}-{self._runs[about]:03d}"
+        )
+        # Those who show no key share a sandbox: what earlier runs left there would change this one.
+        self._ask("POST", "sandboxes/anonymous/reset")
+        self._ask("DELETE", "sandboxes/anonymous/clock")
         with Service(self._urls[contract.name]) as service:
             return play(contract, service, Budget(max_jobs=max_jobs), options)
 
-    def judge(self, spec: str) -> list[Finding]:
+    def judge(self, spec: str, max_jobs: int | None = MAX_JOBS, about: str = "") -> list[Finding]:
         """What the laws find in one run."""
-        return [f for outcome in judge(self.play(spec), clause_of=lambda pointer: None) for f in outcome.findings]
+        outcomes = judge(self.play(spec, max_jobs, about), clause_of=lambda pointer: None)
+        return [finding for outcome in outcomes for finding in outcome.findings]
 
-    def catch(self, drift: str, specs: Sequence[str]) -> Caught:
-        """What the laws say with a drift on, by the first of the specs with which they see a violation."""
-        best = Caught(drift, "", (), ())
-        self.switch(drift)
-        if drift in SCENARIOS:
-            self._activate(SCENARIOS[drift])
+    def catch(self, pair: Pair) -> Caught:
+        """What the laws say with a drift on."""
+        self.switch(pair.drift)
+        if pair.scenario:
+            self._ask("POST", "sandboxes/server/scenarios", {"name": pair.scenario})
         try:
-            for spec in specs:
-                findings = self.judge(spec)
-                codes = sorted({f.code for f in findings if f.severity.rank <= Severity.VIOLATION.rank})
-                weaker = sorted({f.code for f in findings} - set(codes))
-                caught = Caught(drift, spec, tuple(codes), tuple(weaker), tuple(findings))
-                if codes:
-                    return caught
-                if weaker and not best.weaker:
-                    best = caught
+            told = [f for f in self.judge(pair.contract, FEW, pair.drift) if f.severity is not Severity.NOTE]
         finally:
             self.switch()
-            if drift in SCENARIOS:
-                self._activate("")
-        return best
+            for each in self._ask("GET", "sandboxes/server/scenarios")["data"] if pair.scenario else ():
+                self._ask("DELETE", f"sandboxes/server/scenarios/{each['id']}")
+        codes = {f.code for f in told if f.severity.rank <= Severity.VIOLATION.rank}
+        weaker = {f.code for f in told} - codes
+        return Caught(pair.drift, pair.contract, tuple(sorted(codes)), tuple(sorted(weaker)), tuple(told))
 
-    def _activate(self, scenario: str) -> None:
-        """Let a scenario happen from now on; '' ends it."""
-        with Service(next(iter(self._urls.values()))) as service:
-            path = f"{self._control(service)}/sandboxes/server/scenarios"
-            if scenario:
-                service.ask("POST", path, {"name": scenario})
-            else:
-                for each in (service.ask("GET", path) or {}).get("data", []):
-                    service.ask("DELETE", f"{path}/{each['id']}")
+    def judged(self, spec: str) -> Judged:
+        """How much is judged with FEW jobs."""
+        few, every = (self._judged(spec, limit) for limit in (FEW, None))
+        return Judged(spec, len(few & every), len(every))
 
-    @staticmethod
-    def _control(service: Service) -> str:
-        parts = urlsplit(service.base_url)
-        return f"{parts.scheme}://{parts.netloc}/__mockserver"
+    def _judged(self, spec: str, max_jobs: int | None) -> set[str]:
+        outcomes = judge(self.play(spec, max_jobs, "share"), clause_of=lambda pointer: None)
+        return {outcome.code for outcome in outcomes if outcome.verdict is not Verdict.UNJUDGED}
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the control API. Raises LookupError if it does not do what is asked for."""
+        parts = urlsplit(next(iter(self._urls.values())))
+        with Service(f"{parts.scheme}://{parts.netloc}/__mockserver") as service:
+            answer = service.ask(method, f"{service.base_url}/{path}", body)
+        if answer is None:
+            raise LookupError(f"the simulator refused {method} {path} {body or ''}")
+        return answer
 
 
 @contextmanager
@@ -126,27 +162,81 @@ def bench(specs: Sequence[str]) -> Iterator[Bench]:
         yield Bench(urls)
 
 
-def table(names: Sequence[str] = (), specs: Sequence[str] = ()) -> Iterator[Caught]:
-    """Each drift (or some of them) with the laws that see it, one after the other."""
-    if not specs:  # the richest first
-        specs = [*sorted(bundled_names(), key=lambda name: -len(load_contract(name).parts)), *OTHERS]
-    with bench(specs) as running:
-        for drift in running.drifts():
-            if drift["code"].startswith("D") and (not names or drift["name"] in names):
-                yield running.catch(str(drift["name"]), specs)
+def pairs() -> Mapping[str, Pair]:
+    """What power.yaml says, by the drift. Raises ValueError if an entry says both or neither of a law and a reason."""
+    read = {name: Pair(name, **entry) for name, entry in yaml.safe_load(DATA.read_text("utf-8")).items()}
+    for pair in read.values():
+        if bool(pair.law) == bool(pair.legal) or (pair.law and pair.law not in all_laws()):
+            raise ValueError(f"{DATA.name}: {pair.drift} names no known law, or both a law and a reason")
+    return read
 
 
-def main(names: Sequence[str]) -> int:
-    """Print the table: drifts, and the laws that see them."""
-    found = []
-    for caught in table(names):
-        found.append(caught)
-        weaker = f"({', '.join(caught.weaker)})" if caught.weaker else ""
-        told = ", ".join(caught.codes) or weaker or LEGAL.get(caught.drift, "not seen")
-        print(f"{caught.drift:28} {caught.spec:14} {told}", flush=True)
-    seen, weak = sum(bool(c.codes) for c in found), sum(bool(c.weaker and not c.codes) for c in found)
-    print(f"{len(found)} drifts: {seen} seen as violations, {weak} as warnings, {len(found) - seen - weak} not seen")
-    return 0
+def specs_of(known: Mapping[str, Pair]) -> list[str]:
+    """The contracts that the pairs need, and all bundled ones."""
+    return list(dict.fromkeys([*bundled_names(), *(pair.contract for pair in known.values())]))
+
+
+def row(pair: Pair, caught: Caught) -> str:
+    """A drift's line of the table in the docs."""
+    also = [f"({code})" if code in caught.weaker else code for code in caught.seen if code != pair.law]
+    law = f"({pair.law})" if pair.law in caught.weaker else pair.law
+    name = Path(pair.contract).stem
+    if pair.law not in caught.seen and not pair.legal:
+        law += " MISSED"
+    return f"| {pair.drift} | {name} | {law or '–'} | {pair.legal or ', '.join(also) or '–'} |"
+
+
+def write(rows: Sequence[str], page: Path = PAGE) -> None:
+    """Put the table into the docs, between its marks. Raises ValueError if they are not there."""
+    text = page.read_text("utf-8")
+    lines = "\n".join(["| drift | contract | law | also seen by |", "|---|---|---|---|", *rows])
+    written, count = _TABLE.subn(lambda found: f"{found[1]}\n{lines}\n\n{found[2]}", text)
+    if count != 1:
+        raise ValueError(f"{page} has {count} places for the table, expected 1")
+    page.write_text(written, "utf-8")
+
+
+def main(arguments: Sequence[str], say: Callable[[str], None] = print) -> int:
+    """Print the table, and how much is judged with few jobs. 0: each drift is caught by its law, and enough is judged.
+
+    Arguments are the names of drifts (none: all), and `--write`, which puts the table into the docs.
+    """
+    names = [name for name in arguments if name != "--write"]
+    known = pairs()
+    wanted = [pair for pair in known.values() if not names or pair.drift in names]
+    if len(wanted) != (len(names) or len(known)) or (names and "--write" in arguments):
+        say("unknown drifts, or --write with some drifts only")
+        return 2
+    rows, by_law, by_others, unseen, alarms = [], 0, 0, 0, 0
+    with bench(specs_of(known)) as running:
+        missing = {str(d["name"]) for d in running.drifts() if str(d["code"]).startswith("D")} ^ set(known)
+        for pair in wanted:
+            caught = running.catch(pair)
+            rows.append(row(pair, caught))
+            say(
+                "  ".join(
+                    f"{cell.strip():{width}}" for cell, width in zip(rows[-1].split("|")[1:], _WIDTHS, strict=False)
+                )
+            )
+            by_law += pair.law in caught.seen
+            by_others += bool(pair.law and caught.seen and pair.law not in caught.seen)
+            unseen += bool(pair.law and not caught.seen)
+            alarms += bool(pair.legal and caught.seen)
+        legal = sum(bool(pair.legal) for pair in wanted)
+        seen = f"{by_law} seen by the law that ought to, {by_others} by others only, {unseen} by none"
+        say(f"{len(wanted)} drifts: {seen}; {legal} break no contract, {alarms} of these reported")
+        judged = [running.judged(name) for name in bundled_names()]
+    for each in judged:
+        say(f"with {FEW} jobs {each.spec:14} {each.few} of {each.all} laws judged, {each.share:.0%}")
+    for name in sorted(missing):
+        say(f"{name}: in the simulator or in {DATA.name}, not in both")
+    if "--write" in arguments:
+        write(rows)
+    is_bad = by_others or unseen or alarms or missing or any(each.share < SHARE for each in judged)
+    return int(bool(is_bad))
+
+
+_WIDTHS = (28, 14, 10, 0)
 
 
 if __name__ == "__main__":

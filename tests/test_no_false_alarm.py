@@ -6,12 +6,11 @@ import pytest
 
 from contract_tests.finding import Finding, Severity
 from contract_tests.judging import judge
-from contract_tests.power import MAX_JOBS, OTHERS, Bench, bench
+from contract_tests.power import FEW, MAX_JOBS, OTHERS, Bench, bench
 from contract_tests.simulator import simulator as serving_specs
 from mockserver.loading.providers import bundled_names
 
 REFERENCE = "openai"
-FEW = 5  # jobs with which nine tenths are judged
 # Where an oddity can be seen, if not in the reference contract.
 ELSEWHERE = {
     "legal-escaped-text": "aitoearn",

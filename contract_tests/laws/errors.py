@@ -20,6 +20,7 @@ from contract_tests.laws.seen import (
     status_of,
 )
 from mockserver.errors import MockserverError
+from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
 from mockserver.openapi.schema import Validator, shape_of
 
@@ -194,9 +195,16 @@ def refusal_says_why(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("ERR014", "A refusal does not say that it is a success", Severity.WARNING)
 def refusal_is_no_success(history: History) -> Iterator[Deviation | Unjudged]:
+    words = history.contract.vocabulary
+
+    def says_success(body: dict[str, Any]) -> bool:
+        """Whether its code is a word of success. (A status may be that of the job, which cannot be helped.)"""
+        code = body.get(words.best("error", "code", list(body)) or "")
+        return isinstance(code, str) and words.state(code) is State.SUCCEEDED
+
     def check(exchange: Exchange) -> Deviation | None:
         value = exchange.json
-        if isinstance(value, dict) and (value.get("success") is True or value.get("ok") is True):
+        if isinstance(value, dict) and (value.get("success") is True or value.get("ok") is True or says_success(value)):
             return shows(history, exchange, f"{exchange.status} came with a body that says success", "success")
         return None
 

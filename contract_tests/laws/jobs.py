@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
@@ -340,7 +341,8 @@ def progress_is_a_number(history: History) -> Iterator[Deviation | Unjudged]:
         if shape and not shape.nullable and value is None:
             return deviation(history, sighting, "progress is null", "progress")
         wants = set(shape.types) & {"integer", "number", "string"} if shape else set()
-        if value in (ABSENT, None) or not wants or isinstance(value, str) is ("string" in wants):
+        is_whole = wants != {"integer"} or not isinstance(value, float) or value.is_integer()
+        if value in (ABSENT, None) or not wants or (isinstance(value, str) is ("string" in wants) and is_whole):
             return None
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return deviation(history, sighting, f"progress is {shown(value)}, expected {_listed(wants)}", "progress")
@@ -452,8 +454,21 @@ def not_expired_at_success(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("JOB040", "The error of a failure stands in failed jobs alone", Severity.SILENT, level="readable")
 def error_only_at_failure(history: History) -> Iterator[Deviation | Unjudged]:
-    bad = (State.FAILED, State.CANCELLED, State.EXPIRED)
-    return _only_in(history, "error", frozenset(bad), "no job that has not failed was seen")
+    bad = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
+    yield from _only_in(history, "error", bad, "no job that has not failed was seen")
+    # Where null says that there is none, an object that says nothing is an error to those who ask whether there is one.
+    for sighting in _all(history):
+        value = value_of(sighting, "error")
+        if sighting.state and sighting.state not in bad and isinstance(value, dict) and _is_empty(value):
+            shape = (
+                field_shape(history, sighting, sighting.part.view.fields["error"][0]) if sighting.part.view else None
+            )
+            if shape and shape.nullable:
+                message = (
+                    f"the status is {shown(sighting.word)} and `{role_field(sighting, 'error')}` is {shown(value)}"
+                )
+                found = deviation(history, sighting, message, "error", cause="empty")
+                yield replace(found, severity=Severity.WARNING)
 
 
 @law("JOB041", "A result stands in jobs that have succeeded alone", Severity.SILENT, level="readable")
@@ -821,7 +836,10 @@ def _may_move(name: str, old: Any, new: Any) -> bool:
 
 
 def _was_stopped(history: History, story: JobStory) -> bool:
-    return any(is_good(history, e) for e in history.of(Purpose.CANCEL, Purpose.DELETE, job=story.id))
+    """Whether a job was cancelled or deleted before it was last looked at: what comes later is no excuse."""
+    last = max((sighting.exchange.number for sighting in looks(story)), default=0)
+    stops = history.of(Purpose.CANCEL, Purpose.DELETE, job=story.id)
+    return any(is_good(history, e) and e.number < last for e in stops)
 
 
 def _waited(story: JobStory) -> float:

@@ -439,6 +439,7 @@ class _Player:
                           if failed.last else "")  # fmt: skip
         if done is None:
             if kind.jobs:
+                self.look_behind(kind, parts)
                 for purpose in (Purpose.FETCH, Purpose.LINK):
                     self.skip(purpose, f"no {kind.resource.name} was seen to succeed")
             return
@@ -461,6 +462,16 @@ class _Player:
                 self.send(part, Purpose.FETCH_CONDITIONAL, asking, follow=True)
         if done.last:
             self.follow_links(done, done.last)
+
+    def look_behind(self, kind: _Kind, parts: Sequence[JobOperation]) -> None:
+        """Whether the result of a job that was waited for in vain is there, whatever the job says."""
+        unended = (State.QUEUED, State.RUNNING)
+        late = next((j for j in kind.jobs if j.is_over and j.last and j.last.state in unended), None)
+        if late is None:
+            return
+        for part in parts:
+            self.send(part, Purpose.FETCH, self.asking(job=late.id), "although it has not ended", follow=True)
+            self.poll(late)
 
     def follow_links(self, job: _Job, seen: Sighting) -> None:
         """Fetch what a job's result links to."""
