@@ -32,8 +32,9 @@ from contract_tests.laws.seen import (
     status_of,
     value_of,
 )
+from contract_tests.playing.seeing import told_id
 from mockserver.jobs.lifecycle import TERMINAL, State
-from mockserver.jobs.resource import Action, Pointer
+from mockserver.jobs.resource import STARTS, Action, Pointer
 from mockserver.jobs.vocabulary import pieces
 
 RANK = {State.QUEUED: 0, State.RUNNING: 1}  # all others are ends
@@ -135,6 +136,9 @@ def inputs_stay(history: History) -> Iterator[Deviation | Unjudged]:
         for sighting in looks(story):
             for name in _input_names(history, story):
                 told = at(sighting.body, (name,))
+                if told is None and name in first:
+                    message = f"`{name}` was {shown(first[name])}, later null"
+                    yield deviation(history, sighting, message, name, story.created_by)
                 if not isinstance(told, (str, int, float)) or isinstance(told, bool):
                     continue
                 if name in first and not _same_input(first[name], told):
@@ -169,17 +173,19 @@ def source_is_named(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("JOB008", "Each create makes a job of its own", Severity.SILENT, level="working", needs=(Purpose.CREATE,))
 def ids_are_new(history: History) -> Iterator[Deviation | Unjudged]:
-    seen: dict[tuple[str, str], Exchange] = {}
+    seen: dict[tuple[Any, str], Exchange] = {}
 
-    def check(create: Exchange) -> Deviation | None:
-        before = seen.setdefault((create.operation, create.job), create)
+    def check(found: tuple[Exchange, str]) -> Deviation | None:
+        create, id = found
+        before = seen.setdefault((_kind_of(history, create), id), create)
         if before is create:
             return None
-        message = f"two creates were answered with the id {shown(create.job)}"
+        message = f"two requests that make a job were answered with the id {shown(id)}"
         at_once = (before.number, create.number)
         return Deviation(message, create.operation, at_once, place(history, create.operation), "id")
 
-    creates = [e for e in history.of(Purpose.CREATE) if e.job and is_good(history, e) and e.action == Action.CREATE]
+    made = [e for e in history.of(Purpose.CREATE, Purpose.FOLLOW_UP) if is_good(history, e) and e.action in STARTS]
+    creates = [(e, id) for e in made if (id := told_id(history.contract, e))]
     return each(creates if len(creates) > 1 else [], check, "fewer than two jobs were created")
 
 
@@ -246,7 +252,7 @@ def job_ends(history: History) -> Iterator[Deviation | Unjudged]:
             judged = True
             message = f"the status is {shown(seen[-1].word)} although the result is there"
             yield deviation(history, seen[-1], message, "status", result[0])
-        elif seen and _waited(story) > _patience(story):
+        elif seen and _waited(story) > _patience(history, story):
             judged = True
             message = f"after {_waited(story):.0f} s the status is still {shown(seen[-1].word)}"
             yield deviation(history, seen[-1], message, "status")
@@ -358,6 +364,11 @@ def progress_is_a_number(history: History) -> Iterator[Deviation | Unjudged]:
 def unit_is_right(history: History) -> Iterator[Deviation | Unjudged]:
     def check(sighting: Sighting) -> Iterator[Deviation]:
         told = {role: instant for role in (*TIMES, "updated") if (instant := read(value_of(sighting, role)))}
+        for role in TIMES[1:]:  # of the creation another law speaks
+            value = value_of(sighting, role)
+            if role not in told and _is_number(value) and value != 0:
+                message = f"`{role_field(sighting, role)}` is {shown(value)}, which is no instant of our time"
+                yield deviation(history, sighting, message, role, cause=f"{role}: none")
         numbers = {instant.unit for instant in told.values() if instant.unit != "text"}
         for role, instant in told.items():
             shape = field_shape(history, sighting, sighting.part.view.fields[role][0]) if sighting.part.view else None
@@ -370,7 +381,7 @@ def unit_is_right(history: History) -> Iterator[Deviation | Unjudged]:
                 message = f"`{role_field(sighting, role)}` is in milliseconds, other instants of the job are in seconds"
                 yield deviation(history, sighting, message, role)
 
-    seen = [s for s in _all(history) if any(read(value_of(s, role)) for role in TIMES)]
+    seen = [s for s in _all(history) if any(read(value_of(s, r)) or _is_number(value_of(s, r)) for r in TIMES)]
     return each(seen, check, "no job told an instant")
 
 
@@ -382,7 +393,7 @@ def instants_in_order(history: History) -> Iterator[Deviation | Unjudged]:
     def check(sighting: Sighting) -> Iterator[Deviation]:
         told = [(role, instant) for role in IN_ORDER if (instant := read(value_of(sighting, role)))]
         for (early, before), (late, after) in pairwise(told):
-            if after.at < before.at - ROUNDING:
+            if after.at < before.at - _rounding(before, after):
                 other = f"`{role_field(sighting, early)}`, {_text(before)}"
                 message = f"`{role_field(sighting, late)}` is {_text(after)}, before {other}"
                 yield deviation(history, sighting, message, late)
@@ -395,24 +406,29 @@ def instants_in_order(history: History) -> Iterator[Deviation | Unjudged]:
     "JOB032", "The instant of creation is near the clock", Severity.VIOLATION, level="readable", needs=(Purpose.CREATE,)
 )
 def created_near_the_clock(history: History) -> Iterator[Deviation | Unjudged]:
-    def check(found: tuple[Sighting, Instant | None]) -> Deviation | None:
-        sighting, instant = found
+    def check(found: tuple[Sighting, Exchange, Instant | None]) -> Deviation | None:
+        sighting, create, instant = found
         if instant is None:
             message = (
                 f"`{role_field(sighting, 'created')}` is {shown(value_of(sighting, 'created'))}: no instant of today"
             )
             return deviation(history, sighting, message, "created")
-        off = min((instant.at - now for now in _clocks(history, sighting.exchange)), key=abs)
+        off = min((instant.at - now for now in _clocks(history, create)), key=abs)
         if abs(off) > NEAR:
             message = (
-                f"the creation is {_text(instant)}, {abs(off):.0f} s {'after' if off > 0 else 'before'} the answer"
+                f"the creation is {_text(instant)}, {abs(off):.0f} s {'after' if off > 0 else 'before'} the create"
             )
             return deviation(history, sighting, message, "created")
         return None
 
-    firsts = [s for story in history.jobs for s in looks(story)[:1] if s.exchange is story.created_by]
-    told = [(s, read(value_of(s, "created"))) for s in firsts]
-    known = [(s, instant) for s, instant in told if instant or _is_number(value_of(s, "created"))]
+    firsts = [
+        (s, story.created_by)
+        for story in history.jobs
+        for s in [s for s in looks(story) if value_of(s, "created") not in (ABSENT, None)][:1]
+        if is_good(history, story.created_by) and story.created_by.purpose in (Purpose.CREATE, Purpose.FOLLOW_UP)
+    ]
+    told = [(s, create, read(value_of(s, "created"))) for s, create in firsts]
+    known = [found for found in told if found[2] or _is_number(value_of(found[0], "created"))]
     return each(known, check, "no create told an instant of creation")
 
 
@@ -482,6 +498,14 @@ def end_only_after_end(history: History) -> Iterator[Deviation | Unjudged]:
     return _only_in(history, "completed", TERMINAL, "no job was seen before its end, or none tells when it ended")
 
 
+@law("JOB047", "The instant of the start stands in jobs that have started alone", Severity.VIOLATION, level="readable")
+def start_only_after_start(history: History) -> Iterator[Deviation | Unjudged]:
+    """Where a contract requires that field of all jobs, one that waits has to tell some instant, and may."""
+    begun = TERMINAL | {State.RUNNING}
+    free = [s for s in _all(history) if not _must_tell(history, s, "started")]
+    return _only_in(history, "started", begun, "no job was seen while it waited, or none tells when it started", free)
+
+
 @law("JOB043", "Fields stand in the states for which they are declared", Severity.VIOLATION)
 def fields_by_state(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Sighting, Pointer, frozenset[State]]) -> Deviation | None:
@@ -509,13 +533,16 @@ def fields_by_state(history: History) -> Iterator[Deviation | Unjudged]:
 def end_is_told(history: History) -> Iterator[Deviation | Unjudged]:
     def check(sighting: Sighting) -> Deviation | None:
         value = value_of(sighting, "completed")
-        if _is_empty(value):
+        if _is_empty(value) or value == 0:
             found = "is not there" if value is ABSENT else f"is {shown(value)}"
             return deviation(history, sighting, f"`{role_field(sighting, 'completed')}` {found}", "completed")
         return None
 
     done = [
-        s for story in history.jobs for s in polls(story) if s.state is State.SUCCEEDED and _must_tell_end(history, s)
+        s
+        for story in history.jobs
+        for s in polls(story)
+        if s.state is State.SUCCEEDED and _must_tell(history, s, "completed")
     ]
     return each(done, check, "no job succeeded, or the contract asks for no instant of the end")
 
@@ -582,6 +609,39 @@ def cancel_works(history: History) -> Iterator[Deviation | Unjudged]:
     return each(served, check, "no cancel was served")
 
 
+@law("JOB053", "A job that has ended is not cancelled", Severity.VIOLATION, needs=(Purpose.CANCEL,))
+def cancel_comes_too_late(history: History) -> Iterator[Deviation | Unjudged]:
+    """Where a contract has a status for that; else a cancel that changes nothing may be a success."""
+
+    def check(cancel: Exchange) -> Deviation | None:
+        if is_good(history, cancel):
+            state = _state_before(history, cancel)
+            message = f"the job had ended ({state}), and its cancel was answered {cancel.status}"
+            return shows(history, cancel, message, "served")
+        return None
+
+    late = [
+        e
+        for e in history.of(Purpose.CANCEL)
+        if _state_before(history, e) in TERMINAL and not came_too_often(history, e) and _declares(history, e, "409")
+    ]
+    return each(late, check, "no cancel came after the end, or the contract has no status for that (409)")
+
+
+@law("JOB054", "What is declared to add up does", Severity.SILENT, needs=(Purpose.FOLLOW_UP,))
+def sums_are_right(history: History) -> Iterator[Deviation | Unjudged]:
+    """Of a job that goes on from another one: the length, where that is declared to be of both together."""
+
+    def check(found: tuple[Sighting, str, float, float, float]) -> Deviation | None:
+        sighting, name, source, more, total = found
+        if abs(source + more - total) > 0.001:
+            message = f"`{name}` is {total:g}; the source has {source:g}, and {more:g} more were asked for"
+            return deviation(history, sighting, message, name)
+        return None
+
+    return each(_sums(history), check, "no job was made from another one whose inputs add up")
+
+
 @law("JOB051", "A job that has ended can be deleted", Severity.VIOLATION, needs=(Purpose.DELETE,))
 def delete_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     def check(delete: Exchange) -> Deviation | None:
@@ -616,6 +676,27 @@ def delete_works(history: History) -> Iterator[Deviation | Unjudged]:
     return each(later, check, "no job was deleted, or none was asked for after that")
 
 
+def _declares(history: History, exchange: Exchange, status: str) -> bool:
+    """Whether an operation declares a status by its number."""
+    operation = operations(history).get(exchange.operation)
+    return operation is not None and any(answer.status == status for answer in operation.answers)
+
+
+def _sums(history: History) -> Iterator[tuple[Sighting, str, float, float, float]]:
+    """Follow-ups whose inputs add to those of their source: name, the source's value, the input, the sum."""
+    stories = {story.id: story for story in history.jobs}
+    for story in history.jobs:
+        first = next(iter(looks(story)), None)
+        source = stories.get(story.created_by.job) if first else None
+        before = looks(source)[-1:] if source and source is not story else []
+        for name in first.part.sums if first and before else ():
+            assert first is not None
+            earlier, more = _number(at(before[0].body, (name,))), _number(story.inputs.get(name))
+            total = _number(at(first.body, (name,)))
+            if earlier is not None and more is not None and total is not None:
+                yield first, name, earlier, more, total
+
+
 def _is_listed(history: History, listed: Exchange) -> bool:
     """Whether a job is an item of a list, by its own id; others may name it as the one they were made from."""
     part = part_of(history, listed)
@@ -647,6 +728,17 @@ def _told_ids(history: History) -> Iterator[tuple[Exchange, Any]]:
         job = at(body, part.view.pointer) if part and part.view else ABSENT
         if pointers and isinstance(job, dict) and exchange.job and is_good(history, exchange):
             yield exchange, at(job, pointers[0])
+
+
+def _kind_of(history: History, exchange: Exchange) -> str:
+    """The kind of job that an operation is for."""
+    kinds = history.contract.resources
+    return next((k.name for k in kinds for p in k.operations if p.operation.name == exchange.operation), "")
+
+
+def _rounding(*instants: Instant) -> float:
+    """By how much instants may be off: whole ones are cut or rounded, others are told as they are."""
+    return ROUNDING if any(instant.at == int(instant.at) for instant in instants) else 0.001
 
 
 def _text(instant: Instant) -> str:
@@ -782,7 +874,7 @@ def _is_empty(value: Any) -> bool:
 
 def _says_nothing(role: str, value: Any) -> bool:
     """Whether a field's value is one by which services say that there is nothing: `{code: 0}` is no error."""
-    if role == "completed":
+    if role in TIMES:
         return read(value) is None
     if role == "error" and isinstance(value, (dict, list)):
         return all(_says_nothing(role, inner) for inner in (value.values() if isinstance(value, dict) else value))
@@ -794,7 +886,9 @@ def _in_list(sighting: Sighting) -> bool:
     return sighting.part.action is Action.LIST
 
 
-def _only_in(history: History, role: str, states: frozenset[State], nothing: str) -> Iterator[Deviation | Unjudged]:
+def _only_in(
+    history: History, role: str, states: frozenset[State], nothing: str, among: Iterable[Sighting] | None = None
+) -> Iterator[Deviation | Unjudged]:
     def check(sighting: Sighting) -> Deviation | None:
         value = value_of(sighting, role)
         if _says_nothing(role, value):
@@ -802,16 +896,17 @@ def _only_in(history: History, role: str, states: frozenset[State], nothing: str
         message = f"the status is {shown(sighting.word)} and `{role_field(sighting, role)}` is {shown(value)}"
         return deviation(history, sighting, message, role, cause=str(sighting.state))
 
-    own = [s for s in _all(history) if s.state and s.state not in states and not _in_list(s)]
+    every = _all(history) if among is None else among
+    own = [s for s in every if s.state and s.state not in states and not _in_list(s)]
     seen = [s for s in own if has_role(s, role) and has_role(s, "status")]
     return each(seen, check, nothing)
 
 
-def _must_tell_end(history: History, sighting: Sighting) -> bool:
-    """Whether a contract asks for the instant of the end: its schema requires the field."""
-    if sighting.part.view is None or not has_role(sighting, "completed"):
+def _must_tell(history: History, sighting: Sighting, role: str) -> bool:
+    """Whether a contract asks for a role: its schema requires the field."""
+    if sighting.part.view is None or not has_role(sighting, role):
         return False
-    pointer = sighting.part.view.fields["completed"][0]
+    pointer = sighting.part.view.fields[role][0]
     shape = field_shape(history, sighting, pointer[:-1])
     return shape is not None and pointer[-1] in shape.required
 
@@ -848,8 +943,10 @@ def _waited(story: JobStory) -> float:
     return seen[-1].at - story.created_by.started if seen else 0.0
 
 
-def _patience(story: JobStory) -> float:
-    """Seconds after which a job will never end."""
+def _patience(history: History, story: JobStory) -> float:
+    """Seconds after which a job never ends: as who has it checked says. Simulated jobs take what they like."""
+    if not history.simulated and history.patience:
+        return history.patience
     profile = story.resource.profile.for_model(story.inputs.get("model"))
     return min(max(TOO_LONG * (profile.queue[1] + profile.run[1]), 3600.0), DAY)
 
