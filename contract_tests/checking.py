@@ -15,6 +15,7 @@ from contract_tests.judging import judge
 from contract_tests.lint import lint
 from contract_tests.playing.budget import budget_for
 from contract_tests.playing.har import from_har, to_har
+from contract_tests.playing.listening import Hearing
 from contract_tests.playing.stories import Options, Plan, plan, play
 from contract_tests.playing.target import Service, is_loopback
 from contract_tests.reference import judge_by_reference
@@ -70,6 +71,12 @@ class Wishes:
     examples: int = 20
     with_lint: bool = True
     reference: str = ""  # a contract that clients of this endpoint were written for
+    hearing: Hearing = field(default_factory=Hearing)  # how webhooks are listened for
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no report."""
+        return tuple(secret for secret in (self.key, self.second_key, self.hearing.secret) if secret)
 
 
 class CheckError(MockserverError):
@@ -122,7 +129,7 @@ def check_har(har: Any, spec: str, only: Collection[str] = (), reference: str = 
 
 def recorded(history: History, wishes: Wishes) -> bytes:
     """The HAR of a check, with secrets masked."""
-    return orjson.dumps(to_har(history, (wishes.key, wishes.second_key), __version__), option=orjson.OPT_INDENT_2)
+    return orjson.dumps(to_har(history, wishes.secrets, __version__), option=orjson.OPT_INDENT_2)
 
 
 def report_of_lint(spec: str, raw: bool = False, only: Collection[str] = ()) -> Report:
@@ -135,7 +142,13 @@ def report_of_lint(spec: str, raw: bool = False, only: Collection[str] = ()) -> 
 
 
 def _options(wishes: Wishes) -> Options:
-    return Options(key=wishes.key, second_key=wishes.second_key, interval=wishes.interval, patience=wishes.patience)
+    return Options(
+        key=wishes.key,
+        second_key=wishes.second_key,
+        interval=wishes.interval,
+        patience=wishes.patience,
+        hearing=wishes.hearing,
+    )
 
 
 def _budget(wishes: Wishes) -> Any:
@@ -144,7 +157,7 @@ def _budget(wishes: Wishes) -> Any:
 
 def _judged(history: History, wishes: Wishes) -> list[Outcome]:
     published = read_published(wishes.spec)
-    masking = Masking((), [key for key in (wishes.key, wishes.second_key) if key])
+    masking = Masking((), wishes.secrets)
     outcomes = judge(
         history,
         wishes.only or None,
@@ -226,7 +239,7 @@ def _fuzzed(contract: ContractUnderTest, wishes: Wishes) -> tuple[list[Outcome],
             "schemathesis is not installed: `pip install 'mockserver[contract]'`, or leave it out with --no-schema."
         ) from None
     result = run(build_schema(contract, wishes.url, wishes.key, wishes.examples))
-    masked = Masking((), [key for key in (wishes.key, wishes.second_key) if key])
+    masked = Masking((), wishes.secrets)
     findings: dict[str, list[Finding]] = {check: [] for check in SCHEMA_CODES}
     for seen in result.findings.values():
         findings.setdefault(seen.check, []).append(

@@ -18,6 +18,7 @@ from contract_tests.history import Exchange, History, Purpose, Sighting
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, media_types
+from contract_tests.playing.listening import Ear, Hearing
 from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice, find_simulator
 from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
 from contract_tests.playing.target import Call, Service, is_loopback, parts_of
@@ -58,7 +59,8 @@ class Options:
 
     `key` and `second_key` are valid keys of two users ('' for none). `interval`: seconds between polls where the
     endpoint advises none; `patience`: seconds that jobs are waited for; `several`: jobs at once; `kinds`: of jobs;
-    `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved.
+    `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved;
+    `hearing`: how webhooks are listened for.
     """
 
     key: str = ""
@@ -69,6 +71,7 @@ class Options:
     kinds: int = 6
     keep: bool = False
     moves_clock: bool = True
+    hearing: Hearing = field(default_factory=Hearing)
 
 
 class _Unreachable(Exception):
@@ -124,6 +127,7 @@ def play(
         history.skipped["all that follows"] = str(silent)
     finally:
         player.pace.restore()
+        player.ear.close()
     tried = {exchange.purpose for exchange in history.exchanges}
     history.skipped = {f"{p}, in part" if p in tried else p: why for p, why in history.skipped.items()}
     history.jobs = stories_of(contract, history.exchanges)
@@ -152,6 +156,7 @@ class _Player:
         self.waiting = Waiting(service, interval, contract.vocabulary.headers.get("poll after", ""))
         self.pace: Pace = self.waiting
         self.begun = self.waiting.now()
+        self.ear = Ear(contract, service, options.hearing, history)
         self.bad_key = f"{next(iter(contract.vocabulary.refused_keys), 'wrong')}-key-0123456789abcdef"
 
     # -- the whole play ---------------------------------------------------------------------------------
@@ -188,16 +193,17 @@ class _Player:
         with self.in_phase("end"):
             for kind in kinds:
                 self.end(kind)
+            self.listen([job for kind in kinds for job in kind.jobs], at_last=True)
 
     @contextmanager
     def in_phase(self, name: str) -> Iterator[None]:
         """Count the seconds and the requests of a phase."""
         self.phase = name
-        began, sent = self.waiting.now(), len(self.history.exchanges)
+        began, sent = self.waiting.now(), len(self.history.asked)
         try:
             yield
         finally:
-            self.history.phases[name] = self.waiting.now() - began, len(self.history.exchanges) - sent
+            self.history.phases[name] = self.waiting.now() - began, len(self.history.asked) - sent
 
     def reach(self) -> None:
         """One harmless request, which also tells whether this is our own simulator."""
@@ -214,6 +220,7 @@ class _Player:
             is_keyless = not any(operation.security for operation in self.contract.document.operations)
             self.pace = find_simulator(self.service, "" if is_keyless else self.options.key) or self.waiting
             self.history.simulated = self.pace.is_simulator
+        self.ear.begin(self.pace)
 
     # -- sending ----------------------------------------------------------------------------------------
 
@@ -246,6 +253,7 @@ class _Player:
     def send_once(self, call: Call, purpose: str, detail: str, follow: bool) -> Exchange:
         """Send a request, and note it."""
         self.budget.count_request(self.waiting.now() - self.begun)
+        self.hear()
         exchange = self.service.send(call, purpose, detail=detail, follow=follow, started=self.pace.now())
         if not exchange.job and (found := part_of(self.contract, exchange.operation)) and found[1].action in _BUYING:
             exchange = replace(exchange, job=told_id(self.contract, exchange))
@@ -277,6 +285,29 @@ class _Player:
         finally:
             self.budget.settle(is_created)
         return exchange
+
+    def start(
+        self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", keep: int = 0
+    ) -> Exchange | None:
+        """Send a valid request that starts a job and names our address for webhooks, if it can; else without."""
+        resource = self.resource_of(part)
+        named = self.ear.asking(resource, part, asking, self.calls) if resource else asking
+        exchange = self.buy(part, purpose, named, detail, keep)
+        if named is asking or exchange is None or not self.ear.is_refused(exchange):
+            return exchange
+        plain = self.buy(part, purpose, asking, detail, keep)
+        if plain is not None and is_success(self.contract, plain):
+            self.ear.name_no_more(exchange, exchange.status)
+            return plain
+        return exchange
+
+    def hear(self) -> None:
+        """Note what webhooks have come."""
+        self.ear.hear(self.pace.now if self.pace.is_simulator else None)
+
+    def listen(self, jobs: Sequence[_Job], at_last: bool = False) -> None:
+        """Wait for the webhooks of jobs that have ended."""
+        self.ear.wait([(job.id, job.last.state) for job in jobs if job.last], self.pace, at_last)
 
     def skip(self, purpose: str, why: str) -> None:
         """Say that something is not tried."""
@@ -313,7 +344,7 @@ class _Player:
                 unusual = self.calls.bodies.unusual(schema, body)
                 body, detail = unusual, "unusual characters" if unusual != body else ""
             asking = self.asking(body=body, media_type=media_type)
-            exchange = self.buy(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
+            exchange = self.start(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
             if exchange is None:
                 break
             self.take_job(kind, part, exchange)
@@ -331,6 +362,7 @@ class _Player:
             self.pace.find_job(id)
         job = _Job(id, kind.resource, part, self.pace.now())
         kind.jobs.append(job)
+        self.ear.expect(id, kind.resource, part, exchange)
         self.poll(job)
 
     def poll(self, job: _Job) -> None:
@@ -362,6 +394,7 @@ class _Player:
             self.pace.let_pass(min(job.wait or 0.0 for job in left))
             for job in left:
                 self.poll(job)
+        self.listen(jobs)
         for job in jobs:
             if job.last is not None and job.last.state not in TERMINAL:
                 self.skip("end of a job", f"{job.id} had not ended after {self.pace.now() - job.started:.0f} s")
@@ -562,7 +595,7 @@ class _Player:
             assert done is not None
             body, media_type = self.calls.body_for(part.operation, part, job=done.id)
             asking = self.asking(job=done.id, body=body, media_type=media_type)
-            exchange = self.buy(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
+            exchange = self.start(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
             if exchange is not None:
                 self.take_job(kind, part, exchange)
 
