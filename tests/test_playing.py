@@ -185,7 +185,7 @@ def test_an_endpoint_elsewhere_is_read_only_unless_told() -> None:
 
 def test_requests_and_seconds_end_a_run(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     history = played(contracts["openai"], urls["openai"], Budget(max_requests=12))
-    assert len(history.exchanges) == 12
+    assert len(history.asked) == 12
     assert "12 requests" in history.skipped["all that follows"]
     assert played(contracts["openai"], urls["openai"], Budget(seconds=0)).exchanges == []
 

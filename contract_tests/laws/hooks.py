@@ -66,7 +66,7 @@ def webhook_arrives(history: History) -> Iterator[Deviation | Unjudged]:
                 yield _found(told, message, "late", promise, end.exchange, told.ends[0][0], severity=Severity.WARNING)
             return
         if why := _lost(history):
-            yield Unjudged(f"no webhook was seen of {told.story.id}, but {why}", told.story.created_by.operation)
+            yield Unjudged(f"no webhook was seen of {told.story.id}, but {why}")
             return
         is_sure = promise.is_named or end.state is State.SUCCEEDED  # else the contract does not name this end
         waited = history.listening.waited if history.listening else 0.0
@@ -169,8 +169,7 @@ def webhook_is_not_early(history: History) -> Iterator[Deviation | Unjudged]:
 
 
 def _signature(told: Told, delivery: Exchange) -> Iterator[Deviation | Unjudged]:
-    operation, detail = told.story.created_by.operation, delivery.detail
-    declared = _declared_headers(told)
+    detail, declared = delivery.detail, _declared_headers(told)
     own = [name for name in declared if name.lower() not in SIGNED and any(sign in plain(name) for sign in _SIGNS)]
     sent = {name.lower() for name, _ in delivery.request_headers}
     for name, is_required in declared.items():
@@ -185,14 +184,14 @@ def _signature(told: Told, delivery: Exchange) -> Iterator[Deviation | Unjudged]
     elif detail.startswith(Signature.NONE):
         other = own or sorted(n for n in sent if n not in SIGNED and any(sign in plain(n) for sign in _SIGNS))
         if other:
-            yield Unjudged(f"webhooks are signed by `{other[0]}`, in a way that is not known here", operation)
+            yield Unjudged(f"webhooks are signed by `{other[0]}`, in a way that is not known here")
             return
         is_asked = detail != Signature.NONE or any(name.lower() in SIGNED for name in declared)
         message = "a webhook came that is not signed: who learns the address can say that a job has ended"
         yield _found(told, message, "none", told.promise, delivery, severity=None if is_asked else Severity.WARNING)
     else:
         hint = "; --webhook-secret-env names it" if "no secret" in detail else ""
-        yield Unjudged(f"a signature was {detail or Signature.UNKNOWN}{hint}", operation)
+        yield Unjudged(f"a signature was {detail or Signature.UNKNOWN}{hint}")
 
 
 def _id_faults(history: History, told: Told, delivery: Exchange, what: Said) -> Iterator[Deviation]:

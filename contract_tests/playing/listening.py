@@ -31,7 +31,7 @@ from contract_tests.promising import (
     tells_of_ends,
 )
 from contract_tests.promising import body_of as read_body
-from mockserver.errors import StartError
+from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import STARTS, JobOperation, JobResource
 from mockserver.openapi.schema import union_of
@@ -52,6 +52,10 @@ AT_LAST = 0.3  # seconds at the end of a play for what comes a second time
 MOVED, MOVED_BY = 600.0, 30.0
 _PIECE = re.compile(r"v\d\w*,[A-Za-z0-9+/]+=*")
 _REFUSED = (400, 403, 422)  # what a service says that does not like an address
+
+
+class ListenError(MockserverError):
+    """Webhooks cannot be listened for as it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Arrival:
 
 
 class Receiver:
-    """A server that keeps what is posted to it, in a thread of its own. Raises StartError if it cannot listen."""
+    """A server that keeps what is posted to it, in a thread of its own. Raises ListenError if it cannot listen."""
 
     def __init__(self, listen: str = "") -> None:
         host, port = address_of(listen or "127.0.0.1:0")
@@ -90,7 +94,7 @@ class Receiver:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family)
         except (OSError, OverflowError) as error:
-            raise StartError(f"cannot listen for webhooks on {listen or host}: {error}.") from None
+            raise ListenError(f"cannot listen for webhooks on {listen or host}: {error}.") from None
         name, taken = self._socket.getsockname()[:2]
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)
         self.url = f"http://{f'[{name}]' if ':' in name else name}:{taken}"
@@ -231,11 +235,11 @@ def signature_of(headers: Mapping[str, str], body: bytes, verify: Verify | None,
 
 
 def address_of(listen: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT. Raises StartError."""
+    """Host and port of HOST:PORT. Raises ListenError."""
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or int(port[:6]) > 65535:
-        raise StartError(f"found {listen[:80]!r}, expected HOST:PORT to listen for webhooks on (127.0.0.1:4848).")
+        raise ListenError(f"found {listen[:80]!r}, expected HOST:PORT to listen for webhooks on (127.0.0.1:4848).")
     return host, int(port)
 
 
@@ -254,7 +258,7 @@ class Ear:
     """The receiver of one play: told to the service, listened to, and waited for."""
 
     def __init__(self, contract: ContractUnderTest, service: Service, hearing: Hearing, history: History) -> None:
-        """Listens, if there is anything to be heard. Raises StartError where that was asked for and cannot be."""
+        """Listens, if there is anything to be heard. Raises ListenError where that was asked for and cannot be."""
         self._contract, self._service, self._hearing, self._history = contract, service, hearing, history
         self._receiver: Receiver | None = None
         self._expected: dict[str, _Expected] = {}
@@ -269,12 +273,12 @@ class Ear:
             self._not("the service cannot reach this machine; give an address that leads here by --webhook-url")
         else:
             if is_broken_secret(hearing.secret):
-                raise StartError(
+                raise ListenError(
                     f"the secret of webhooks begins with {SECRET}, and no base64 of 24 to 64 bytes follows."
                 )
             try:
                 self._receiver = Receiver(hearing.listen)
-            except StartError as error:
+            except ListenError as error:
                 if hearing.listen:
                     raise
                 self._not(str(error))

@@ -418,7 +418,8 @@ class _Player:
             self.poll(job)
         if isinstance(self.pace, Moving) and running and State.FAILED in kind.resource.words:
             self.pace.let_pass(min(j.wait or 0.0 for j in running))
-            if self.pace.fail(running[-1].id):
+            self.poll(running[-1])  # one that has ended meanwhile is left as it is: its end was told
+            if not running[-1].is_over and self.pace.fail(running[-1].id):
                 self.poll(running[-1])
 
     # -- reading ----------------------------------------------------------------------------------------
