@@ -27,7 +27,16 @@ from contract_tests.history import Exchange, History, Listening, Purpose, Signat
 from contract_tests.judging import FAILED, judge
 from contract_tests.playing.budget import Budget
 from contract_tests.playing.har import from_har, to_har
-from contract_tests.playing.listening import MOST, MOST_BODY, Hearing, ListenError, Receiver, address_of, signature_of
+from contract_tests.playing.listening import (
+    MOST,
+    MOST_BODY,
+    Hearing,
+    ListenError,
+    Receiver,
+    address_of,
+    below,
+    signature_of,
+)
 from contract_tests.playing.seeing import stories_of
 from contract_tests.playing.stories import Options, play
 from contract_tests.playing.target import Service
@@ -86,16 +95,13 @@ RENDERS: dict[str, Any] = {
         },
     },
 }  # fmt: skip
-CALLBACKS = {
-    "onEnd": {
-        "{$request.body#/callback_url}": {
-            "post": {
-                "requestBody": {"content": {"application/json": {"schema": ENDED}}},
-                "responses": {"200": {"description": "Taken."}},
-            }
-        }
+ENDINGS = {
+    "post": {
+        "requestBody": {"content": {"application/json": {"schema": ENDED}}},
+        "responses": {"200": {"description": "Taken."}},
     }
 }
+CALLBACKS = {"onEnd": {"{$request.body#/callback_url}": ENDINGS}}
 
 
 def written(folder: Path, *, callbacks: Any = None, headers: Any = None, **more: Any) -> ContractUnderTest:
@@ -369,6 +375,14 @@ def test_what_an_address_of_a_create_is_told(tmp_path: Path, body: Any, job: str
     assert worst == found
 
 
+def test_a_word_for_any_end_is_no_lie(tmp_path: Path) -> None:
+    body = {"event": "render.finished", "id": "r_1", "status": "failed"}
+    assert codes(called(written(tmp_path), body, "failed")) == {}
+    assert codes(called(written(tmp_path), {**body, "event": "render.completed"}, "failed")) == {
+        "HOOK004": Severity.SILENT
+    }
+
+
 def test_a_failure_that_no_contract_names_is_a_warning(tmp_path: Path) -> None:
     assert codes(called(written(tmp_path), None, "failed")) == {"HOOK001": Severity.WARNING}
     assert codes(called(written(tmp_path), None)) == {"HOOK001": Severity.BREAKS}
@@ -540,6 +554,42 @@ def test_read_only_and_endpoints_elsewhere_are_not_listened_for(openai: Contract
     with Service("http://gateway.invalid/v1") as service:
         history = play(openai, service, Budget(max_jobs=1), Options(key=KEY))
     assert "--webhook-url" in outcomes(history)["HOOK001"].reasons[0]
+
+
+@pytest.mark.parametrize(
+    "callbacks", [None, CALLBACKS, {**CALLBACKS, "onFailure": {"{$request.body#/callback_url}/failed": ENDINGS}}]
+)
+def test_the_simulator_is_named_addresses_in_creates(callbacks: Any, tmp_path: Path) -> None:
+    contract = written(tmp_path, callbacks=callbacks)
+    with serving(str(tmp_path / "renders.yaml"), "--seed", "7") as served, Service(served["renders"]) as service:
+        history = play(contract, service, Budget(), Options(key=KEY))
+    assert history.listening
+    assert not history.listening.is_registered
+    assert {each.verdict for each in outcomes(history).values()} == {Verdict.CONFORMS}, findings(history)
+    assert {each.detail for each in history.of(Purpose.WEBHOOK)} == {Signature.RIGHT}
+    assert all("/check-callback/" in each.url for each in history.of(Purpose.WEBHOOK))
+
+
+def test_what_is_cut_short_is_waited_for_or_not_judged(openai: ContractUnderTest, tmp_path: Path) -> None:
+    options = Options(interval=0.05, hearing=Hearing(patience=2.0))
+    with rendering() as url, Service(url) as service:
+        history = play(written(tmp_path), service, Budget(max_jobs=1, max_requests=14), options)
+    assert "14 requests" in history.skipped["all that follows"]
+    assert codes(history) == {}
+
+    def progress(phase: str, message: str) -> None:
+        if phase == "results":
+            raise KeyboardInterrupt
+
+    with rendering() as url, Service(url) as service:
+        history = play(written(tmp_path), service, Budget(max_jobs=1), options, progress)
+    assert history.listening is None
+    assert "interrupted" in outcomes(history)["HOOK001"].reasons[0]
+
+
+def test_an_address_keeps_its_query() -> None:
+    assert below("https://hooks.test/in/?token=a", "x/1") == "https://hooks.test/in/x/1?token=a"
+    assert below("http://127.0.0.1:1", "x/1") == "http://127.0.0.1:1/x/1"
 
 
 # -- a service of one's own -------------------------------------------------------------------------

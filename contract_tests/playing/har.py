@@ -48,10 +48,14 @@ def to_har(history: History, secrets: Iterable[str] = (), version: str = "") -> 
                 "patience": history.patience,
                 "skipped": dict(history.skipped),
                 "phases": {name: list(spent) for name, spent in history.phases.items()},
-                **({"listening": asdict(history.listening)} if history.listening else {}),
+                **({"listening": _listened(masking, history.listening)} if history.listening else {}),
             },
         }
     }
+
+
+def _listened(masking: Masking, listening: Listening) -> dict[str, Any]:
+    return {**asdict(listening), "url": _masked_url(masking, listening.url)}
 
 
 def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlunsplit
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.history import Exchange, History, Listening, Purpose, Signature
@@ -243,6 +244,12 @@ def address_of(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def below(url: str, path: str) -> str:
+    """An address below another one, whose query stays."""
+    parts = parts_of(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
+
+
 # -- what the play knows ----------------------------------------------------------------------------
 
 
@@ -283,7 +290,7 @@ class Ear:
                     raise
                 self._not(str(error))
         if self._receiver is not None:
-            self.url = (hearing.url or self._receiver.url).rstrip("/")
+            self.url = hearing.url or self._receiver.url
             self._secret = hearing.secret or f"{SECRET}{b64encode(fresh_token().encode()).decode()}"
             self._receiver.secrets[""] = hearing.secret
 
@@ -316,7 +323,7 @@ class Ear:
         if receiver is None or not self._takes_addresses:
             return asking
         number = str(self._named + 1)
-        named = self._naming(resource, part, asking, calls, f"{self.url}/{CALLBACK}/{number}", number)
+        named = self._naming(resource, part, asking, calls, below(self.url, f"{CALLBACK}/{number}"), number)
         self._named += named is not asking
         return named
 
@@ -431,6 +438,12 @@ class Ear:
         if at_last:
             self._service.wait(AT_LAST)
             self.hear(now)
+
+    def give_up(self, why: str) -> None:
+        """Judge no webhooks, since they could not be waited for."""
+        if self._history.listening is not None:
+            self._history.listening = None
+            self._not(why)
 
     def close(self) -> None:
         """Listen no more."""

@@ -118,13 +118,17 @@ def play(
     history = History(contract, read_only=budget.is_read_only, patience=options.patience)
     player = _Player(contract, service, budget, options, history, progress or (lambda phase, message: None))
     try:
-        player.play()
+        try:
+            player.play()
+        except Spent as spent:
+            history.skipped["all that follows"] = str(spent)
+        player.listen_at_last()
     except KeyboardInterrupt:
         history.skipped["all that follows"] = "it was interrupted"
-    except Spent as spent:
-        history.skipped["all that follows"] = str(spent)
+        player.ear.give_up("it was interrupted")
     except _Unreachable as silent:
         history.skipped["all that follows"] = str(silent)
+        player.ear.give_up(str(silent))
     finally:
         player.pace.restore()
         player.ear.close()
@@ -150,6 +154,7 @@ class _Player:
         self.calls = Calls(contract)
         self.phase = "begin"
         self.limited = 0  # refusals in a row for too many requests
+        self.kinds: list[_Kind] = []
         interval = options.interval
         if interval is None:
             interval = LOOPBACK_INTERVAL if is_loopback(service.base_url) else USUAL_INTERVAL
@@ -164,7 +169,7 @@ class _Player:
     def play(self) -> None:
         with self.in_phase("reach"):
             self.reach()
-        kinds = [_Kind(resource) for resource in self.contract.resources[: self.options.kinds]]
+        kinds = self.kinds = [_Kind(resource) for resource in self.contract.resources[: self.options.kinds]]
         for left_out in self.contract.resources[self.options.kinds :]:
             self.skip(f"kind {left_out.name}", f"only {self.options.kinds} kinds of jobs are tried")
         with self.in_phase("create"):
@@ -193,7 +198,6 @@ class _Player:
         with self.in_phase("end"):
             for kind in kinds:
                 self.end(kind)
-            self.listen([job for kind in kinds for job in kind.jobs], at_last=True)
 
     @contextmanager
     def in_phase(self, name: str) -> Iterator[None]:
@@ -304,6 +308,12 @@ class _Player:
     def hear(self) -> None:
         """Note what webhooks have come."""
         self.ear.hear(self.pace.now if self.pace.is_simulator else None)
+
+    def listen_at_last(self) -> None:
+        """Wait for the webhooks that have not come, and for those that come again."""
+        if self.history.listening is not None:
+            with self.in_phase("webhooks"):
+                self.listen([job for kind in self.kinds for job in kind.jobs], at_last=True)
 
     def listen(self, jobs: Sequence[_Job], at_last: bool = False) -> None:
         """Wait for the webhooks of jobs that have ended."""

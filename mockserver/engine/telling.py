@@ -283,7 +283,7 @@ def callbacks_of(
     """
     places = address_places(contract.document, contract.vocabulary, resource, operation)
     finds = [
-        _by_expression(place.expression, place.key, frozenset(end.value for end in place.ends))
+        _by_expression(place.expression, place.secret, place.key, frozenset(end.value for end in place.ends))
         if place.expression
         else _in_body(place.pointer, place.secret)
         for place in places
@@ -302,12 +302,14 @@ def callbacks_of(
     return search
 
 
-def _by_expression(expression: str, key: str, ends: frozenset[str]) -> Find:
+def _by_expression(expression: str, secret: Pointer | None, key: str, ends: frozenset[str]) -> Find:
     def find(request: Request, given: Inputs, response: Response) -> Iterator[Callback]:
         values = [_evaluated(each, request, given, response) for each in EXPRESSION.findall(expression)]
         if all(isinstance(value, (str, int)) and value != "" for value in values):
             rest = iter(values)
-            yield Callback(EXPRESSION.sub(lambda _: str(next(rest)), expression), None, key, ends)
+            signs = _at(given.body, secret) if secret else None
+            signs = signs if isinstance(signs, str) and signs else None
+            yield Callback(EXPRESSION.sub(lambda _: str(next(rest)), expression), signs, key, ends)
 
     return find
 

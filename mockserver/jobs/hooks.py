@@ -90,7 +90,21 @@ def _described(document: Document, vocabulary: Vocabulary, operation: Operation)
         whole = expression if not expression.startswith("$") else f"{{{expression}}}"
         source, pointer = _source_of(whole)
         ends = frozenset({state} if state else ())
-        yield AddressPlace(source, pointer, None, whole, callback_key(operation, name), ends)
+        secret = _secret_beside(document, vocabulary, operation, pointer) if source == "body" else None
+        yield AddressPlace(source, pointer, secret, whole, callback_key(operation, name), ends)
+
+
+def _secret_beside(
+    document: Document, vocabulary: Vocabulary, operation: Operation, pointer: Pointer
+) -> Pointer | None:
+    """Where the secret stands for an address in the body: in the same object."""
+    for media in operation.body.values():
+        shape = union_of(document, media.get("schema"))
+        for token in pointer[:-1]:
+            shape = union_of(document, shape.properties.get(token))
+        if secret := vocabulary.best("callbacks", "secret", list(shape.properties)):
+            return (*pointer[:-1], secret)
+    return None
 
 
 def _source_of(expression: str) -> tuple[str, Pointer]:
