@@ -464,6 +464,24 @@ def test_what_arrives_is_kept_within_limits(receiver: Receiver, capfd: pytest.Ca
     assert capfd.readouterr() == ("", "")
 
 
+def test_senders_that_never_end_hold_nothing_up(capfd: pytest.CaptureFixture[str]) -> None:
+    receiver = Receiver()
+    address = ("127.0.0.1", int(receiver.url.rpartition(":")[2]))
+    held = [socket.create_connection(address) for _ in range(60)]
+    for sender, said in zip(
+        held, [b"", b"POST / HT", b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf"] * 20, strict=True
+    ):
+        sender.sendall(said)
+    assert httpx2.post(receiver.url, content=b"{}", trust_env=False).status_code == 204
+    before = steady_time()
+    receiver.close()
+    assert steady_time() - before < 4
+    for sender in held:
+        sender.close()
+    assert [each.body for each in receiver.take()] == [b"{}"]
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("listen", ["nowhere", "127.0.0.1:", "127.0.0.1:99999", ":80", "300.0.0.1:0"])
 def test_an_address_that_nobody_can_listen_on_is_said(listen: str) -> None:
     with pytest.raises(ListenError):
@@ -759,13 +777,30 @@ def test_junk_is_kept_within_limits_and_stops_nothing(tmp_path: Path, capfd: pyt
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-def test_an_address_that_the_user_registered(tmp_path: Path) -> None:
-    """Such a service is told nothing by the check: who wants it judged says where the webhooks come in."""
+def with_webhooks(folder: Path) -> ContractUnderTest:
+    """A contract that has no place for an address in its requests, and describes what registered ones are sent."""
     hooks = {"renderCompleted": {"post": {"requestBody": {"content": {"application/json": {"schema": ENDED}}}}}}
     paths = json.loads(json.dumps(RENDERS["paths"]))
     body = paths["/renders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     del body["properties"]["callback_url"], body["properties"]["webhook_secret"]
-    contract = written(tmp_path, webhooks=hooks, paths=paths)
+    return written(folder, webhooks=hooks, paths=paths)
+
+
+def test_what_a_document_sends_to_registered_addresses_is_judged_without_a_key_too(tmp_path: Path) -> None:
+    contract = with_webhooks(tmp_path)
+    with serving(str(tmp_path / "renders.yaml"), "--seed", "7") as served, Service(served["renders"]) as service:
+        history = play(contract, service, Budget(), Options())
+        sandbox = f"{control(service)}/sandboxes"
+        left = [service.ask("GET", f"{sandbox}/{name}/webhooks") for name in ("server", "anonymous")]
+    assert history.listening
+    assert history.listening.is_registered
+    assert {each.verdict for each in outcomes(history).values()} == {Verdict.CONFORMS}, outcomes(history)
+    assert left == [{"data": []}, {"data": []}]
+
+
+def test_an_address_that_the_user_registered(tmp_path: Path) -> None:
+    """Such a service is told nothing by the check: who wants it judged says where the webhooks come in."""
+    contract = with_webhooks(tmp_path)
     with rendering() as url, Service(url) as service:
         history = play(contract, service, Budget(max_jobs=1, max_requests=20), Options(interval=0.05))
     assert history.listening is None
