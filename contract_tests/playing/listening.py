@@ -244,6 +244,11 @@ def address_of(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def fresh_secret() -> str:
+    """A secret to sign with that nobody has."""
+    return f"{SECRET}{b64encode(fresh_token().encode()).decode()}"
+
+
 def below(url: str, path: str) -> str:
     """An address below another one, whose query stays."""
     parts = parts_of(url)
@@ -291,7 +296,7 @@ class Ear:
                 self._not(str(error))
         if self._receiver is not None:
             self.url = hearing.url or self._receiver.url
-            self._secret = hearing.secret or f"{SECRET}{b64encode(fresh_token().encode()).decode()}"
+            self._secret = hearing.secret or fresh_secret()
             self._receiver.secrets[""] = hearing.secret
 
     def begin(self, pace: Pace) -> None:
@@ -303,9 +308,7 @@ class Ear:
         is_registered = bool(self._hearing.url)  # by the user, who knows how
         if any(registered(self._contract, kind) and not has_places(self._contract, kind) for kind in kinds):
             if isinstance(pace, Moving):
-                secret = (
-                    self._secret if is_secret(self._secret) else f"{SECRET}{b64encode(fresh_token().encode()).decode()}"
-                )
+                secret = self._secret if is_secret(self._secret) else fresh_secret()
                 receiver.secrets[""] = secret
                 is_registered = pace.tell(self.url, secret)
             if not is_registered and not any(has_places(self._contract, kind) for kind in kinds):
