@@ -70,8 +70,10 @@ def webhook_arrives(history: History) -> Iterator[Deviation | Unjudged]:
             return
         is_sure = promise.is_named or end.state is State.SUCCEEDED  # else the contract does not name this end
         waited = history.listening.waited if history.listening else 0.0
-        message = f"{shown(told.story.id)} ended ({shown(end.word)}), and no webhook of it came within {waited:g} s" + (
-            f"; {len(told.came)} of its progress did" if told.came else ""
+        where = history.listening.url.partition("?")[0] if history.listening else ""  # a query may hold a secret
+        message = (
+            f"{shown(told.story.id)} ended ({shown(end.word)}), and no webhook of it came to {where} within {waited:g} s"
+            + (f"; {len(told.came)} of its progress did" if told.came else "")
         )
         yield _found(
             told,
