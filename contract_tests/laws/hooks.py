@@ -72,8 +72,8 @@ def webhook_arrives(history: History) -> Iterator[Deviation | Unjudged]:
         waited = history.listening.waited if history.listening else 0.0
         where = history.listening.url.partition("?")[0] if history.listening else ""  # a query may hold a secret
         message = (
-            f"{shown(told.story.id)} ended ({shown(end.word)}), and no webhook of it came to {where} within {waited:g} s"
-            + (f"; {len(told.came)} of its progress did" if told.came else "")
+            f"{shown(told.story.id)} ended ({shown(end.word)}), and no webhook of it came to {where} "
+            f"within {waited:g} s" + (f"; {len(told.came)} of its progress did" if told.came else "")
         )
         yield _found(
             told,
