@@ -18,6 +18,7 @@ from contract_tests.lint import lint
 from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import from_har, to_har
+from contract_tests.playing.listening import Hearing
 from contract_tests.playing.prices import Prices
 from contract_tests.playing.stories import Options, Plan, Tell, plan, play
 from contract_tests.playing.target import Service, is_loopback
@@ -61,6 +62,12 @@ class Wishes:
     rate_limit: str = ""
     key_env: str = ""
     second_key_env: str = ""
+    hearing: Hearing = field(default_factory=Hearing)  # how webhooks are listened for
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no report."""
+        return tuple(secret for secret in (self.key, self.second_key, self.hearing.secret) if secret)
 
 
 class CheckError(MockserverError):
@@ -117,7 +124,7 @@ def check_har(har: Any, spec: str, only: Collection[str] = (), reference: str = 
 
 def recorded(history: History, wishes: Wishes) -> bytes:
     """The HAR of a check, with secrets masked."""
-    return orjson.dumps(to_har(history, (wishes.key, wishes.second_key), __version__), option=orjson.OPT_INDENT_2)
+    return orjson.dumps(to_har(history, wishes.secrets, __version__), option=orjson.OPT_INDENT_2)
 
 
 def report_of_lint(spec: str, raw: bool = False, only: Collection[str] = ()) -> Report:
@@ -130,7 +137,13 @@ def report_of_lint(spec: str, raw: bool = False, only: Collection[str] = ()) -> 
 
 
 def _options(wishes: Wishes) -> Options:
-    return Options(key=wishes.key, second_key=wishes.second_key, interval=wishes.interval, patience=wishes.patience)
+    return Options(
+        key=wishes.key,
+        second_key=wishes.second_key,
+        interval=wishes.interval,
+        patience=wishes.patience,
+        hearing=wishes.hearing,
+    )
 
 
 def _budget(wishes: Wishes) -> Budget:
@@ -200,11 +213,9 @@ def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Ou
 
 
 def _repeat(wishes: Wishes, exchange: Exchange, code: str) -> tuple[str, ...]:
-    """The commands that show a finding again."""
-    return (
-        curl(exchange, _masking(wishes), wishes.key_env, wishes.second_key_env),
-        f"{_command(wishes)} --only {code}",
-    )
+    """The commands that show a finding again. What the service sent by itself nobody can send again."""
+    line = curl(exchange, _masking(wishes), wishes.key_env, wishes.second_key_env)
+    return *([line] if exchange.purpose != Purpose.WEBHOOK else []), f"{_command(wishes)} --only {code}"
 
 
 def _command(wishes: Wishes) -> str:
@@ -213,7 +224,7 @@ def _command(wishes: Wishes) -> str:
 
 
 def _masking(wishes: Wishes) -> Masking:
-    return Masking((), [key for key in (wishes.key, wishes.second_key) if key])
+    return Masking((), wishes.secrets)
 
 
 def _linted(published: Published, wishes: Wishes) -> list[Outcome]:

@@ -47,6 +47,7 @@ class Purpose:
     ODD_INPUT = "odd input"  # unicode, nulls, long texts, duplicated parameters: `detail` says which
     INVALID = "invalid input"  # breaks the schema in one place: `detail` says which
     FOLLOW_UP = "follow-up"
+    WEBHOOK = "webhook"  # not sent by us: what the service posted to us, and what we answered
     OTHER = "other"
 
 
@@ -58,6 +59,9 @@ class Exchange:
     the machine since the epoch, `seconds` how long it took. `status` 0: no answer came, and `problem` says why.
     `is_cut`: the body was longer than what is kept. Header names of answers are in lower case. `detail` narrows the
     purpose. `job` is the id that the request named or, for a create, that its answer told.
+
+    Of a webhook the request is the service's and the answer ours; `operation` is '', `job` the id that the body names,
+    and `detail` what the signature was found to be when it arrived (see `Signature`).
     """
 
     number: int
@@ -152,6 +156,30 @@ class JobStory:
 _UNENDED = (State.QUEUED, State.RUNNING)
 
 
+class Signature:
+    """What the signature of a webhook was found to be: how `detail` begins. It can only be judged on arrival."""
+
+    RIGHT = "signed"
+    UNKNOWN = "not verified"  # it looks as it should, and no secret is known to verify it with
+    WRONG = "wrong signature"
+    NONE = "no signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How webhooks were listened for.
+
+    `url` is where the service was asked to send them. `is_registered`: the service tells of all jobs there; else only
+    of those whose create named an address. `waited`: seconds that were waited for what had not come. `lost`: how many
+    deliveries came that there was no room for.
+    """
+
+    url: str
+    is_registered: bool = False
+    waited: float = 0.0
+    lost: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class History:
     """All of one run, for the laws. `read_only`: nothing was created; `patience` is how long a job was waited for."""
@@ -165,6 +193,12 @@ class History:
     phases: dict[str, tuple[float, int]] = field(default_factory=dict)  # phase of the play → seconds, requests
     simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
+    listening: Listening | None = None  # None: nothing listened for webhooks
+
+    @property
+    def asked(self) -> list[Exchange]:
+        """The exchanges in which the service was the one that answered."""
+        return [each for each in self.exchanges if each.purpose != Purpose.WEBHOOK]
 
     @property
     def ended_early(self) -> str:

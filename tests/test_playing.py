@@ -219,7 +219,7 @@ def test_an_endpoint_elsewhere_is_read_only_unless_told() -> None:
 
 def test_requests_and_seconds_end_a_run(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     history = played(contracts["openai"], urls["openai"], Budget(max_requests=12))
-    assert len(history.exchanges) == 12
+    assert len(history.asked) == 12
     assert "12 requests" in history.skipped["all that follows"]
     assert played(contracts["openai"], urls["openai"], Budget(seconds=0)).exchanges == []
 
@@ -487,7 +487,7 @@ def test_a_service_that_asks_for_more_than_its_contract_gets_another_body(
 def test_an_interrupted_run_tells_what_is_known(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     told: list[str] = []
 
-    def progress(phase: str, message: str) -> None:
+    def progress(phase: str, message: str, share: float | None = None) -> None:
         told.append(f"{phase}: {message}")
         if phase == "results":
             raise KeyboardInterrupt

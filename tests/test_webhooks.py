@@ -29,12 +29,12 @@ from mockserver.sandbox.outbox import (
     MAX_DELIVERIES,
     MAX_ENDPOINTS,
     Endpoint,
-    is_secret,
     own_secret,
     read_endpoint,
     why_refused,
 )
 from mockserver.sandbox.sandbox import Sandbox
+from mockserver.signing import is_secret
 from mockserver.web.app import App
 from mockserver.web.listener import make_listener
 

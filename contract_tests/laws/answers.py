@@ -1,4 +1,4 @@
-"""Laws of one answer against its declaration: status, media type, body; and of webhooks, where there are any."""
+"""Laws of one answer against its declaration: status, media type, body."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def judged_by(history: History, refusals: bool, *kinds: str) -> Iterator[Deviati
 
     answered = [
         e
-        for e in history.exchanges
+        for e in history.asked
         if e.status and e.operation in operations(history) and (400 <= status_of(history, e) < 500) is refusals
     ]
     return each(answered, check, NOTHING)
@@ -56,11 +56,3 @@ def body_is_json(history: History) -> Iterator[Deviation | Unjudged]:
 @law("ANS004", "The body of an answer fits its schema", Severity.BREAKS, level="readable")
 def body_fits(history: History) -> Iterator[Deviation | Unjudged]:
     return judged_by(history, False, "body")
-
-
-@law("HOOK001", "A webhook arrives once, signed, when a job ends", Severity.BREAKS)
-def webhook_arrives(history: History) -> Iterator[Deviation | Unjudged]:
-    if any(resource.events or resource.callback for resource in history.contract.resources):
-        yield Unjudged("the contract tells of webhooks, and nothing here listened for them")
-    else:
-        yield Unjudged("the contract tells of no webhook")

@@ -40,7 +40,7 @@ def no_server_error(history: History) -> Iterator[Deviation | Unjudged]:
         message = f"{exchange.purpose}{why} was answered {status}"
         return shows(history, exchange, message, f"{exchange.purpose} {status}")
 
-    return each([e for e in history.exchanges if e.status], check, "no request was answered")
+    return each([e for e in history.asked if e.status], check, "no request was answered")
 
 
 @law("ERR002", "Each request gets an answer", Severity.BREAKS, level="readable")
@@ -50,7 +50,7 @@ def each_is_answered(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, f"no whole answer came: {exchange.problem}", exchange.problem[:60])
         return None
 
-    return each(history.exchanges, check, "no request was sent")
+    return each(history.asked, check, "no request was sent")
 
 
 @law("ERR003", "A valid request is accepted", Severity.VIOLATION, level="working", needs=(Purpose.CREATE,))
@@ -208,7 +208,7 @@ def refusal_is_no_success(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, f"{exchange.status} came with a body that says success", "success")
         return None
 
-    return each([e for e in history.exchanges if 400 <= e.status < 500], check, "no refusal was seen")
+    return each([e for e in history.asked if 400 <= e.status < 500], check, "no refusal was seen")
 
 
 @law(

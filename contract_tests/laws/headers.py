@@ -23,7 +23,7 @@ def retry_after_is_told(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, "429 came without Retry-After", "missing")
         return None
 
-    return each([e for e in history.exchanges if e.status == 429], check, "no request was refused with 429")
+    return each([e for e in history.asked if e.status == 429], check, "no request was refused with 429")
 
 
 @law("HDR002", "Retry-After is seconds or a date", Severity.BREAKS)
@@ -38,7 +38,7 @@ def retry_after_is_right(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, f"Retry-After is {shown(value)}", "value")
         return None
 
-    told = [e for e in history.exchanges if e.header("retry-after") is not None]
+    told = [e for e in history.asked if e.header("retry-after") is not None]
     return each(told, check, "no answer had Retry-After")
 
 
@@ -49,7 +49,7 @@ def content_type_is_told(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, f"{exchange.status} came with a body and without Content-Type", "missing")
         return None
 
-    return each([e for e in history.exchanges if e.body and e.status], check, "no answer had a body")
+    return each([e for e in history.asked if e.body and e.status], check, "no answer had a body")
 
 
 @law("HDR004", "HEAD of a job or a list tells what GET sends", Severity.VIOLATION, needs=(Purpose.HEAD,))
@@ -94,7 +94,7 @@ def poll_hint_is_usable(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     return each(
-        [e for e in history.exchanges if name and e.header(name) is not None], check, "no answer tells when to poll"
+        [e for e in history.asked if name and e.header(name) is not None], check, "no answer tells when to poll"
     )
 
 
@@ -106,9 +106,7 @@ def length_is_right(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, exchange, f"Content-Length is {told}, sent were {exchange.size} bytes", "length")
         return None
 
-    sent = [
-        e for e in history.exchanges if e.header("content-length") and e.method != "HEAD" and e.body and not e.is_cut
-    ]
+    sent = [e for e in history.asked if e.header("content-length") and e.method != "HEAD" and e.body and not e.is_cut]
     return each(sent, check, "no answer told its length")
 
 

@@ -854,7 +854,7 @@ def _clocks(history: History, exchange: Exchange) -> list[float]:
 
     And when the next request was sent: which clock a job of the simulator is on is known when there is one.
     """
-    following = next((e.started for e in history.exchanges if e.number > exchange.number), exchange.started)
+    following = next((e.started for e in history.asked if e.number > exchange.number), exchange.started)
     clocks = [exchange.started + exchange.seconds, following]
     with suppress(ValueError, TypeError, OverflowError):
         clocks.append(parsedate_to_datetime(exchange.header("date") or "").timestamp())

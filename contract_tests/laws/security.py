@@ -75,7 +75,7 @@ def key_is_not_shown(history: History) -> Iterator[Deviation | Unjudged]:
         shown = any(len(s) >= SHORTEST_SECRET and s.encode() in exchange.body for s in secrets)
         return shows(history, exchange, "the answer holds the key that was sent", "key") if shown else None
 
-    return each([e for e in history.exchanges if e.status], check, "no request was answered")
+    return each([e for e in history.asked if e.status], check, "no request was answered")
 
 
 def _asked(history: History, *purposes: str) -> list[Exchange]:

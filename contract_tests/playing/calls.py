@@ -100,8 +100,8 @@ class Calls:
                 continue
             if body is not None:
                 if job and part and part.id_place and part.id_place.place == "body":
-                    named = _with(body, part.id_place.pointer, job)
-                    numbered = _with(body, part.id_place.pointer, int(job)) if job.isdecimal() else named
+                    named = placed(body, part.id_place.pointer, job)
+                    numbered = placed(body, part.id_place.pointer, int(job)) if job.isdecimal() else named
                     is_text = self.bodies.is_valid(schema, named) or not self.bodies.is_valid(schema, numbered)
                     body = named if is_text else numbered
                 return body, name
@@ -296,9 +296,9 @@ def _text(value: Any) -> str:
     return orjson.dumps(_jsonable(value)).decode()
 
 
-def _with(body: Any, pointer: tuple[str, ...], value: Any) -> Any:
+def placed(body: Any, pointer: tuple[str, ...], value: Any) -> Any:
     """A body with another value at a place."""
     if not pointer:
         return value
     inner = body if isinstance(body, dict) else {}
-    return {**inner, pointer[0]: _with(inner.get(pointer[0]), pointer[1:], value)}
+    return {**inner, pointer[0]: placed(inner.get(pointer[0]), pointer[1:], value)}

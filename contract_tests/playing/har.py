@@ -3,13 +3,13 @@
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlunsplit
 
 from contract_tests.contract import ContractUnderTest
-from contract_tests.history import NO_JSON, Exchange, History, Purpose
+from contract_tests.history import NO_JSON, Exchange, History, Listening, Purpose
 from contract_tests.playing.calls import decoded
 from contract_tests.playing.seeing import is_success, part_of, sightings, stories_of, told_id
 from contract_tests.playing.target import parts_of
@@ -48,9 +48,14 @@ def to_har(history: History, secrets: Iterable[str] = (), version: str = "") -> 
                 "patience": history.patience,
                 "skipped": dict(history.skipped),
                 "phases": {name: list(spent) for name, spent in history.phases.items()},
+                **({"listening": _listened(masking, history.listening)} if history.listening else {}),
             },
         }
     }
+
+
+def _listened(masking: Masking, listening: Listening) -> dict[str, Any]:
+    return {**asdict(listening), "url": _masked_url(masking, listening.url)}
 
 
 def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
@@ -158,7 +163,20 @@ def from_har(contract: ContractUnderTest, har: Any) -> History:
         patience=float(told.get("patience") or 0.0),
         skipped={str(k): str(v) for k, v in skipped.items()} if isinstance(skipped, dict) else {},
         phases={str(k): (float(v[0]), int(v[1])) for k, v in phases.items()} if isinstance(phases, dict) else {},
+        listening=_listening(told.get("listening")),
     )
+
+
+def _listening(told: Any) -> Listening | None:
+    if not isinstance(told, dict):
+        return None
+    is_registered = told.get("is_registered") is True
+    try:
+        return Listening(
+            str(told.get("url")), is_registered, float(told.get("waited") or 0.0), int(told.get("lost") or 0)
+        )
+    except (TypeError, ValueError):
+        raise HarError("log._history.listening cannot be read: expected numbers.") from None
 
 
 def _exchange(number: int, entry: Mapping[str, Any]) -> Exchange:

@@ -71,6 +71,8 @@ class Moving:
         self._root = root
         self._sandbox = sandbox
         self._before: tuple[str, float] | None = None
+        self._told: tuple[str, str] | None = None  # the address and the secret of webhooks
+        self._webhook = ""  # the id under which that is known
         self._take(clock)
         self._hold()
 
@@ -95,7 +97,18 @@ class Moving:
         if self._mode != "skipping":
             self._take(self._ask("POST", "clock/advance", {"by": round(seconds, 3)}))
 
+    def tell(self, url: str, secret: str) -> bool:
+        """Have the ends of jobs told to an address until time is restored; whether that was taken."""
+        added = self._ask("POST", "webhooks", {"url": url, "secret": secret})
+        webhook = added.get("webhook") if isinstance(added, dict) else None
+        self._webhook = str(webhook.get("id", "")) if isinstance(webhook, dict) else ""
+        self._told = (url, secret) if self._webhook else None
+        return bool(self._webhook)
+
     def restore(self) -> None:
+        if self._webhook:
+            self._ask("DELETE", f"webhooks/{quote(self._webhook, safe='')}")
+            self._webhook, self._told = "", None
         if self._before is not None:
             mode, rate = self._before
             self._before = None
@@ -122,10 +135,13 @@ class Moving:
         else:
             sandbox = "server"
         if sandbox != self._sandbox:
+            told = self._told
             self.restore()
             self._sandbox = sandbox
             self._take(self._ask("GET", "clock"))
             self._hold()
+            if told:
+                self.tell(*told)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         return self._service.ask(method, f"{self._root}/sandboxes/{self._sandbox}/{path}", body)

@@ -19,6 +19,7 @@ from contract_tests.history import ALL_THAT_FOLLOWS, Exchange, History, Purpose,
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, Way, creates_of, media_types
+from contract_tests.playing.listening import Ear, Hearing
 from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice, find_simulator
 from contract_tests.playing.prices import Prices
 from contract_tests.playing.seeing import is_success, of_job, part_of, sightings, stories_of, told_id
@@ -65,7 +66,8 @@ class Options:
 
     `key` and `second_key` are valid keys of two users ('' for none). `interval`: seconds between polls where the
     endpoint advises none; `patience`: seconds that jobs are waited for; `several`: jobs at once; `kinds`: of jobs;
-    `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved.
+    `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved;
+    `hearing`: how webhooks are listened for.
     """
 
     key: str = ""
@@ -76,6 +78,7 @@ class Options:
     kinds: int = 6
     keep: bool = False
     moves_clock: bool = True
+    hearing: Hearing = field(default_factory=Hearing)
 
 
 class _Unreachable(Exception):
@@ -122,15 +125,20 @@ def play(
     history = History(contract, read_only=budget.is_read_only, patience=options.patience)
     player = _Player(contract, service, budget, options, history, progress or (lambda phase, message, share=None: None))
     try:
-        player.play()
+        try:
+            player.play()
+        except Spent as spent:
+            history.skipped[ALL_THAT_FOLLOWS] = str(spent)
+        player.listen_at_last()
     except KeyboardInterrupt:
         history.skipped[ALL_THAT_FOLLOWS] = "it was interrupted"
-    except Spent as spent:
-        history.skipped[ALL_THAT_FOLLOWS] = str(spent)
+        player.ear.give_up("it was interrupted")
     except _Unreachable as silent:
         history.skipped[ALL_THAT_FOLLOWS] = str(silent)
+        player.ear.give_up(str(silent))
     finally:
         player.pace.restore()
+        player.ear.close()
     tried = {exchange.purpose for exchange in history.exchanges}
     history.skipped = {f"{p}, in part" if p in tried else p: why for p, why in history.skipped.items()}
     history.jobs = stories_of(contract, history.exchanges)
@@ -155,12 +163,14 @@ class _Player:
         self.phase = "begin"
         self.limited = 0  # refusals in a row for too many requests
         self.patience = options.patience  # seconds that are left for waits after such refusals
+        self.kinds: list[_Kind] = []
         interval = options.interval
         if interval is None:
             interval = LOOPBACK_INTERVAL if is_loopback(service.base_url) else USUAL_INTERVAL
         self.waiting = Waiting(service, interval, contract.vocabulary.headers.get("poll after", ""))
         self.pace: Pace = self.waiting
         self.begun = self.waiting.now()
+        self.ear = Ear(contract, service, options.hearing, history)
         self.bad_key = f"{next(iter(contract.vocabulary.refused_keys), 'wrong')}-key-0123456789abcdef"
 
     # -- the whole play ---------------------------------------------------------------------------------
@@ -168,7 +178,7 @@ class _Player:
     def play(self) -> None:
         with self.in_phase("reach"):
             self.reach()
-        kinds = [_Kind(resource) for resource in self.contract.resources[: self.options.kinds]]
+        kinds = self.kinds = [_Kind(resource) for resource in self.contract.resources[: self.options.kinds]]
         for left_out in self.contract.resources[self.options.kinds :]:
             self.skip(f"kind {left_out.name}", f"only {self.options.kinds} kinds of jobs are tried")
         with self.in_phase("create"):
@@ -202,11 +212,11 @@ class _Player:
     def in_phase(self, name: str) -> Iterator[None]:
         """Count the seconds and the requests of a phase."""
         self.phase = name
-        began, sent = self.waiting.now(), len(self.history.exchanges)
+        began, sent = self.waiting.now(), len(self.history.asked)
         try:
             yield
         finally:
-            self.history.phases[name] = self.waiting.now() - began, len(self.history.exchanges) - sent
+            self.history.phases[name] = self.waiting.now() - began, len(self.history.asked) - sent
 
     def reach(self) -> None:
         """One harmless request, which also tells whether this is our own simulator."""
@@ -223,6 +233,7 @@ class _Player:
             is_keyless = not any(operation.security for operation in self.contract.document.operations)
             self.pace = find_simulator(self.service, "" if is_keyless else self.options.key) or self.waiting
             self.history.simulated = self.pace.is_simulator
+        self.ear.begin(self.pace)
 
     # -- sending ----------------------------------------------------------------------------------------
 
@@ -260,6 +271,7 @@ class _Player:
     def send_once(self, call: Call, purpose: str, detail: str, follow: bool) -> Exchange:
         """Send a request, and note it."""
         self.budget.count_request(self.waiting.now() - self.begun)
+        self.hear()
         exchange = self.service.send(call, purpose, detail=detail, follow=follow, started=self.pace.now())
         if not exchange.job and (found := part_of(self.contract, exchange.operation)) and found[1].action in STARTS:
             exchange = replace(exchange, job=told_id(self.contract, exchange))
@@ -289,6 +301,35 @@ class _Player:
         finally:
             self.budget.settle(is_created)
         return exchange
+
+    def start(
+        self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", keep: int = 0
+    ) -> Exchange | None:
+        """Send a valid request that starts a job and names our address for webhooks, if it can; else without."""
+        resource = self.resource_of(part)
+        named = self.ear.asking(resource, part, asking, self.calls) if resource else asking
+        exchange = self.buy(part, purpose, named, detail, keep)
+        if named is asking or exchange is None or not self.ear.is_refused(exchange):
+            return exchange
+        plain = self.buy(part, purpose, asking, detail, keep)
+        if plain is not None and is_success(self.contract, plain):
+            self.ear.name_no_more(exchange, exchange.status)
+            return plain
+        return exchange
+
+    def hear(self) -> None:
+        """Note what webhooks have come."""
+        self.ear.hear(self.pace.now if self.pace.is_simulator else None)
+
+    def listen_at_last(self) -> None:
+        """Wait for the webhooks that have not come, and for those that come again."""
+        if self.history.listening is not None:
+            with self.in_phase("webhooks"):
+                self.listen([job for kind in self.kinds for job in kind.jobs], at_last=True)
+
+    def listen(self, jobs: Sequence[_Job], at_last: bool = False) -> None:
+        """Wait for the webhooks of jobs that have ended."""
+        self.ear.wait([(job.id, job.last.state) for job in jobs if job.last], self.pace, at_last)
 
     def skip(self, purpose: str, why: str) -> None:
         """Say that something is not tried."""
@@ -326,7 +367,7 @@ class _Player:
                 unusual = self.calls.bodies.unusual(schema, body)
                 body, detail = unusual, "unusual characters" if unusual != body else ""
             asking = self.asking(body=body, media_type=media_type)
-            exchange = self.buy(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
+            exchange = self.start(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
             if exchange is None:
                 break
             self.take_job(kind, part, exchange)
@@ -356,6 +397,7 @@ class _Player:
             self.pace.find_job(id)
         job = _Job(id, kind.resource, part, self.pace.now())
         kind.jobs.append(job)
+        self.ear.expect(id, kind.resource, part, exchange)
         self.poll(job)
 
     def poll(self, job: _Job) -> None:
@@ -388,6 +430,7 @@ class _Player:
             self.pace.let_pass(min(job.wait or 0.0 for job in left))
             for job in left:
                 self.poll(job)
+        self.listen(jobs)
         for job in jobs:
             if job.last is not None and job.last.state not in TERMINAL:
                 self.skip("end of a job", f"{job.id} had not ended after {self.pace.now() - job.started:.0f} s")
@@ -411,7 +454,8 @@ class _Player:
             self.poll(job)
         if isinstance(self.pace, Moving) and running and State.FAILED in kind.resource.words:
             self.pace.let_pass(min(j.wait or 0.0 for j in running))
-            if self.pace.fail(running[-1].id):
+            self.poll(running[-1])  # one that has ended meanwhile is left as it is: its end was told
+            if not running[-1].is_over and self.pace.fail(running[-1].id):
                 self.poll(running[-1])
 
     # -- reading ----------------------------------------------------------------------------------------
@@ -599,7 +643,7 @@ class _Player:
             assert done is not None
             body, media_type = self.calls.body_for(part.operation, part, job=done.id)
             asking = self.asking(job=done.id, body=body, media_type=media_type)
-            exchange = self.buy(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
+            exchange = self.start(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
             if exchange is not None:
                 self.take_job(kind, part, exchange)
 

@@ -55,6 +55,12 @@ class KeyMissing(MockserverError):
 @click.option("--reference", metavar="SPEC", default="",
               help="Tell where clients break that were written for this contract.")  # fmt: skip
 @click.option("--no-schema", is_flag=True, help="Leave out schemathesis, which creates hundreds of jobs.")
+@click.option("--webhook-listen", default="", metavar="HOST:PORT",
+              help="Where to listen for webhooks [this machine, a free port].")  # fmt: skip
+@click.option("--webhook-url", default="", metavar="URL", help="How the service reaches that, from another machine.")
+@click.option(
+    "--webhook-secret-env", metavar="VAR", help="The variable that holds the secret webhooks are signed with."
+)
 @click.option("--report", "folder", metavar="DIR", help="Write reports: JSON, HTML, JUnit, SARIF, Markdown, a badge.")
 @click.option("--har", metavar="FILE", help="Keep all that is sent and received, with secrets masked.")
 @click.option("--from-har", metavar="FILE", help="Judge what was kept, without a network.")
@@ -77,6 +83,9 @@ def check(
     only: tuple[str, ...],
     reference: str,
     no_schema: bool,
+    webhook_listen: str,
+    webhook_url: str,
+    webhook_secret_env: str | None,
     folder: str | None,
     har: str | None,
     from_har: str | None,
@@ -92,6 +101,7 @@ def check(
     if bool(url) == bool(from_har):
         raise click.UsageError("give either a URL or --from-har FILE.")
     _refuse_no_url(url)
+    _refuse_no_url(webhook_url)
     _refuse_unknown(only)
     if rate_limit and not _RATE.fullmatch(rate_limit):
         raise click.BadParameter(f"found {rate_limit!r}, expected 5/s, 90/m or 1000/h.", param_hint="--rate-limit")
@@ -114,6 +124,7 @@ def check(
         rate_limit=rate_limit,
         key_env=key_env or "",
         second_key_env=second_key_env or "",
+        hearing=_hearing(webhook_listen, webhook_url, webhook_secret_env),
     )
     if plan_only:
         _print_plan(checking.plan_of(wishes))
@@ -221,13 +232,27 @@ def matrix(reports: tuple[str, ...], output: str) -> None:
 # -- parts ------------------------------------------------------------------------------------------
 
 
-def _key(name: str | None) -> str:
+def _key(name: str | None, what: str = "the API key") -> str:
     if not name:
         return ""
     value = os.environ.get(name, "")
     if not value:
-        raise KeyMissing(f"the environment variable {name} is not set, or empty; it is to hold the API key.")
+        raise KeyMissing(f"the environment variable {name} is not set, or empty; it is to hold {what}.")
     return value
+
+
+def _hearing(listen: str, url: str, secret_env: str | None) -> Any:
+    from contract_tests.playing.listening import Hearing, address_of
+    from mockserver.signing import is_broken_secret
+
+    if listen:
+        address_of(listen)
+    secret = _key(secret_env, "the secret of webhooks")
+    if is_broken_secret(secret):
+        raise KeyMissing(
+            f"{secret_env} begins like a secret of webhooks, but base64 of 24 to 64 bytes does not follow."
+        )
+    return Hearing(listen, url, secret)
 
 
 def _refuse_no_url(url: str) -> None:

@@ -4,7 +4,6 @@ What `x-job` declares comes first, then what the operation's `callbacks` or the 
 event of its type, its time and the job as it is retrieved.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,19 +20,25 @@ from mockserver.engine.results import ResultFacts
 from mockserver.engine.sampling import sample
 from mockserver.engine.validation import Inputs
 from mockserver.errors import DocumentError
+from mockserver.jobs.hooks import (
+    EXPRESSION,
+    MAX_LEVELS,
+    address_places,
+    callback_items,
+    callback_key,
+    declared_event,
+    described_events,
+    job_held,
+    schema_sent,
+)
 from mockserver.jobs.job import Job
-from mockserver.jobs.lifecycle import TERMINAL, State
+from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, Contract, JobOperation, JobResource, Pointer, dig
-from mockserver.jobs.views import find_view
-from mockserver.jobs.vocabulary import Vocabulary, plain
+from mockserver.jobs.vocabulary import plain
 from mockserver.message import Request, Response
-from mockserver.openapi.document import Document, Operation, is_json, pointer_tokens
-from mockserver.openapi.schema import Shape, reference_of, shape_of, union_of
+from mockserver.openapi.document import Operation, pointer_tokens
+from mockserver.openapi.schema import Shape, shape_of, union_of
 from mockserver.sandbox.outbox import MAX_CALLBACKS, Callback, Event
-
-MAX_LEVELS = 4  # objects inside an event; one that holds itself is cut off there
-_METHODS = ("post", "put", "patch")  # by which a callback or a webhook is sent; all are sent with POST
-_EXPRESSION = re.compile(r"\{(\$[^{}]+)\}")
 
 Find = Callable[[Request, Inputs, Response], Iterator[Callback]]
 
@@ -95,8 +100,7 @@ class _KindOfJob:
         word = resource.words[state]
         type = f"{resource.name}.{str(word).lower() if isinstance(word, bool) else word}"
         if resource.events:
-            same = (name for other, name in resource.events.items() if resource.words.get(other) == word)
-            type = resource.events.get(state) or next(same, "")
+            type = declared_event(resource, state)
             if not type:
                 return None
         make: Making | None = None
@@ -156,73 +160,30 @@ class _KindOfJob:
 
     def _holds_job(self, schema: Any) -> JobOperation | None:
         """How the job is rendered by a schema that is its own, or looks like one of this kind."""
-        own = self._retrieve
-        if own.schema is not None and _same(self._document, schema, own.schema):
-            return own
-        if own.view is not None and _same(self._document, schema, own.view.schema):
-            return replace(own, schema=schema, view=replace(own.view, pointer=()), answer=None, ended=None)
-        view = find_view(self._document, self._vocabulary, schema)
-        if view is None or view.pointer or "id" not in view.fields or "status" not in view.fields or not view.words:
-            return None
-        return replace(own, schema=schema, view=view, answer=None, ended=None)
+        return job_held(self._document, self._vocabulary, self._retrieve, schema)
 
     # -- what the contract describes ----------------------------------------------------------------
 
     def _webhooks(self) -> dict[State, tuple[str, Making]]:
         """The event of each end that the document's `webhooks` describe for this kind, with its name."""
-        root = self._document.root
         found: dict[State, tuple[str, Making]] = {}
-        others = [plain(r.name) for r in self._contract.resources if r is not self._resource]
-        for section in ("webhooks", "x-webhooks"):
-            entries = root.get(section)
-            for name, item in entries.items() if isinstance(entries, dict) else ():
-                with suppress(DocumentError):
-                    schema = self._schema_sent(self._document.resolve(item))
-                    if schema is None:
-                        continue
-                    type = self._name_in(schema) or str(name)
-                    state = self._vocabulary.state(type) or self._vocabulary.state(str(name))
-                    is_named = plain(self._resource.name) in plain(f"{name} {type}")
-                    if any(other in plain(f"{name} {type}") for other in others) and not is_named:
-                        continue
-                    makes, has_job = self._making(schema, "", 0)
-                    if makes is None or not (is_named or has_job):
-                        continue
-                    for end in [state] if state else [s for s in State if s in TERMINAL]:
-                        word = plain(str(self._resource.words.get(end)))
-                        if end in TERMINAL and (end not in found or (state and plain(type).endswith(word))):
-                            found[end] = type, makes
-        for end, word in self._resource.words.items():  # an end that is called like another is told as that one
-            same = (found[s] for s, w in self._resource.words.items() if w == word and s in found)
-            if end in TERMINAL and end not in found and (known := next(same, None)):
-                found[end] = known
+        described = described_events(self._document, self._vocabulary, self._contract.resources, self._resource)
+        for end, event in described.items():
+            with suppress(DocumentError):
+                makes, _ = self._making(event.schema, "", 0)
+                if makes is not None:
+                    found[end] = event.type, makes
         return found
 
     def _of_callback(self, key: str) -> Making | None:
         """The body of one of an operation's callbacks; None if nothing is said of it."""
         for operation in (part.operation for part in self._resource.operations):
-            for name, _, item in _callback_items(self._document, operation):
-                if key == f"{operation.name} {name}":
+            for name, _, item in callback_items(self._document, operation):
+                if key == callback_key(operation, name):
                     with suppress(DocumentError):
-                        schema = self._schema_sent(item)
+                        schema = schema_sent(self._document, item)
                         return None if schema is None else self._making(schema, "", 0)[0]
         return None
-
-    def _schema_sent(self, item: Any) -> Any:
-        """The schema of the JSON body that a path item sends."""
-        operation = next((item[m] for m in _METHODS if m in item), None) if isinstance(item, dict) else None
-        body = self._document.resolve(operation.get("requestBody")) if isinstance(operation, dict) else None
-        content = body.get("content") if isinstance(body, dict) else None
-        media = next((m for t, m in content.items() if is_json(str(t))), None) if isinstance(content, dict) else None
-        return media.get("schema") if isinstance(media, dict) else None
-
-    def _name_in(self, schema: Any) -> str:
-        """The event's name, where its schema allows no other."""
-        for name, sub in union_of(self._document, schema).properties.items():
-            constants = shape_of(self._document, sub).constants or []
-            if self._means("type", name) and len(constants) == 1 and isinstance(constants[0], str):
-                return constants[0]
-        return ""
 
     def _means(self, role: str, name: str) -> bool:
         return self._vocabulary.rank("callbacks", role, name) is not None
@@ -309,13 +270,6 @@ class _KindOfJob:
         return known or self._means("instant", name)
 
 
-def _same(document: Document, one: Any, other: Any) -> bool:
-    """Whether two schemas are the same one."""
-    return one is other or (reference_of(one) != "" and reference_of(one) == reference_of(other)) or (
-        bool(name := shape_of(document, one).name) and name == shape_of(document, other).name
-    )  # fmt: skip
-
-
 # -- addresses that a request names -----------------------------------------------------------------
 
 
@@ -327,11 +281,13 @@ def callbacks_of(
     A place is the one that `x-job` declares, else those of the operation's `callbacks`, else the fields and parameters
     that are called so.
     """
-    finds: list[Find]
-    if resource.callback:
-        finds = [_in_body(resource.callback, None)]
-    else:
-        finds = list(_described(contract, operation)) or list(_called_so(contract, operation))
+    places = address_places(contract.document, contract.vocabulary, resource, operation)
+    finds = [
+        _by_expression(place.expression, place.secret, place.key, frozenset(end.value for end in place.ends))
+        if place.expression
+        else _in_body(place.pointer, place.secret)
+        for place in places
+    ]
     if not finds:
         return None
 
@@ -346,34 +302,14 @@ def callbacks_of(
     return search
 
 
-def _callback_items(document: Document, operation: Operation) -> Iterator[tuple[str, str, Any]]:
-    """The callbacks of an operation: name, expression of the address, path item."""
-    declared = operation.raw.get("callbacks")
-    for name, entry in declared.items() if isinstance(declared, dict) else ():
-        with suppress(DocumentError):
-            node = document.resolve(entry)
-            for expression, item in node.items() if isinstance(node, dict) else ():
-                if not str(expression).startswith("x-"):
-                    yield str(name), str(expression), document.resolve(item)
-
-
-def _described(contract: Contract, operation: Operation) -> Iterator[Find]:
-    """What the operation's `callbacks` say: an address from the request, and of which ends it is told."""
-    for name, expression, _ in _callback_items(contract.document, operation):
-        state = contract.vocabulary.state(name)
-        if state is not None and state not in TERMINAL:
-            continue  # it tells of progress
-        yield _by_expression(expression, f"{operation.name} {name}", frozenset({state.value} if state else ()))
-
-
-def _by_expression(expression: str, key: str, ends: frozenset[str]) -> Find:
-    whole = expression if not expression.startswith("$") else f"{{{expression}}}"
-
+def _by_expression(expression: str, secret: Pointer | None, key: str, ends: frozenset[str]) -> Find:
     def find(request: Request, given: Inputs, response: Response) -> Iterator[Callback]:
-        values = [_evaluated(each, request, given, response) for each in _EXPRESSION.findall(whole)]
+        values = [_evaluated(each, request, given, response) for each in EXPRESSION.findall(expression)]
         if all(isinstance(value, (str, int)) and value != "" for value in values):
             rest = iter(values)
-            yield Callback(_EXPRESSION.sub(lambda _: str(next(rest)), whole), None, key, ends)
+            signs = _at(given.body, secret) if secret else None
+            signs = signs if isinstance(signs, str) and signs else None
+            yield Callback(EXPRESSION.sub(lambda _: str(next(rest)), expression), signs, key, ends)
 
     return find
 
@@ -413,36 +349,6 @@ def _at(value: Any, tokens: Pointer) -> Any:
         else:
             value = value.get(token) if isinstance(value, dict) else None
     return value
-
-
-def _called_so(contract: Contract, operation: Operation) -> Iterator[Find]:
-    """Fields and parameters of a request whose names say that they take an address to call."""
-    vocabulary = contract.vocabulary
-    for parameter in operation.parameters:
-        if parameter.place in ("query", "header") and vocabulary.rank("callbacks", "url", parameter.name) is not None:
-            yield _by_expression(f"$request.{parameter.place}.{parameter.name}", "", frozenset())
-    seen: set[Pointer] = set()
-    for media in operation.body.values():
-        shape = union_of(contract.document, media.get("schema"))
-        secret = vocabulary.best("callbacks", "secret", list(shape.properties))
-        for name, sub in shape.properties.items():
-            if vocabulary.rank("callbacks", "url", name) is None:
-                continue
-            place, own = _place_of(contract.document, vocabulary, name, sub)
-            if place and place not in seen:
-                seen.add(place)
-                yield _in_body(place, own or ((secret,) if secret else None))
-
-
-def _place_of(document: Document, vocabulary: Vocabulary, name: str, schema: Any) -> tuple[Pointer, Pointer | None]:
-    """Where the address stands in a field that is called so, and where its secret does."""
-    shape = union_of(document, schema)
-    if shape.is_object:
-        inner = vocabulary.best("callbacks", "inner", list(shape.properties))
-        secret = vocabulary.best("callbacks", "secret", list(shape.properties))
-        return (name, inner) if inner else (), (name, secret) if secret else None
-    types = {t for form in (shape, *shape.branches) for t in form.types}
-    return ((name,) if not types or types & {"string", "array"} else ()), None
 
 
 def _in_body(place: Pointer, secret: Pointer | None) -> Find:

@@ -6,8 +6,7 @@ clock which is moved forward by a day makes the same deliveries, in the same ord
 """
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,6 +20,7 @@ from mockserver.instants import write_instant
 from mockserver.jobs.job import Job
 from mockserver.plans.reading import as_choice, as_map, as_text
 from mockserver.plans.scenario import LATE, WEBHOOK_FAULTS
+from mockserver.signing import SECRET, is_secret
 
 if TYPE_CHECKING:
     from mockserver.sandbox.sandbox import Account, Sandbox
@@ -35,7 +35,6 @@ MAX_EVENTS = 64  # names of events that an endpoint may ask for
 # its sixth wait. After the last one a delivery is given up.
 BACKOFF = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
 GONE = 410  # the receiver wants no more (Standard Webhooks, "Operational considerations")
-SECRET = "whsec_"  # begins a secret; the rest is base64 of 24 to 64 bytes (Standard Webhooks)
 SERVER_SCOPE = "server"  # of the endpoints that all sandboxes share
 CALLBACK = "callback"  # stands for an endpoint where the request itself named the address
 _ENDPOINT_KEYS = {"url", "secret", "events", "faults"}
@@ -422,16 +421,6 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_EVENTS:
         raise DeclarationError(f"{where}: expected a list of at most {MAX_EVENTS} texts.")
     return tuple(dict.fromkeys(as_text(each, f"{where}[{n}]", MAX_EVENT) for n, each in enumerate(value)))
-
-
-def is_secret(value: Any) -> bool:
-    """Whether it is a secret as Standard Webhooks writes them."""
-    if not isinstance(value, str) or not value.startswith(SECRET):
-        return False
-    try:
-        return 24 <= len(b64decode(value[len(SECRET) :], validate=True)) <= 64
-    except (NotBase64, ValueError):
-        return False
 
 
 def own_secret(seed: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from mockserver import __version__
-from mockserver.sandbox.outbox import Attempt, Delivery, is_secret, next_delivery, other_secret, why_refused
+from mockserver.sandbox.outbox import Attempt, Delivery, next_delivery, other_secret, why_refused
 from mockserver.sandbox.sandbox import Sandbox, Sandboxes
+from mockserver.signing import is_secret
 
 if TYPE_CHECKING:
     import httpx2
