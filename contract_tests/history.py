@@ -14,9 +14,9 @@ from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import JobOperation, JobResource
 
 NO_JSON: Final = object()  # the body of an answer that is no JSON
-
-
 ALL_THAT_FOLLOWS: Final = "all that follows"  # stands in `skipped` where a play ended early
+AFTER_THE_END: Final = "after the end"  # the detail of the page after the one that says it is the last
+OTHER_VALUES: Final = "other values"  # the detail of a create that may ask for more than is made
 
 
 class Purpose:
@@ -40,6 +40,7 @@ class Purpose:
     SECOND_KEY = "second key"  # another valid key asks for the first one's job
     NO_KEY = "no key"
     BAD_KEY = "bad key"
+    SCHEME_SPELLED = "scheme in other letters"  # the right key, with `bearer` for `Bearer`
     UNKNOWN_ID = "unknown id"
     WRONG_METHOD = "wrong method"
     WRONG_TYPE = "wrong media type"

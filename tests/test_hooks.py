@@ -528,15 +528,15 @@ def test_the_simulator_conforms_and_forgets_the_address(openai: ContractUnderTes
         assert service.ask("GET", path) == {"data": []}
 
 
-@pytest.mark.parametrize(
-    ("scenario", "found"),
-    [
-        ("webhook-never", {"HOOK001": Severity.BREAKS}),
-        ("webhook-late", {"HOOK001": Severity.WARNING}),
-        ("webhook-twice", {"HOOK002": Severity.VIOLATION}),
-        ("webhook-bad-signature", {"HOOK003": Severity.BREAKS}),
-    ],
+SCENARIOS = (
+    ("webhook-never", {"HOOK001": Severity.BREAKS}),
+    ("webhook-late", {"HOOK001": Severity.WARNING}),
+    ("webhook-twice", {"HOOK002": Severity.VIOLATION}),
+    ("webhook-bad-signature", {"HOOK003": Severity.BREAKS}),
 )
+
+
+@pytest.mark.parametrize(("scenario", "found"), SCENARIOS)
 def test_what_goes_wrong_with_a_webhook_is_seen(
     scenario: str, found: dict[str, Severity], openai: ContractUnderTest, urls: Urls
 ) -> None:
@@ -723,19 +723,19 @@ def rendered(contract: ContractUnderTest, fault: str = "", sign: bool = True, **
         return play(contract, service, Budget(max_jobs=2, max_requests=60), options)
 
 
-@pytest.mark.parametrize(
-    ("fault", "found"),
-    [
-        ("", {}),
-        ("never", {"HOOK001": Severity.BREAKS}),
-        ("slow", {"HOOK001": Severity.BREAKS}),
-        ("twice", {"HOOK002": Severity.VIOLATION}),
-        ("twice otherwise", {"HOOK002": Severity.SILENT}),
-        ("wrong id", {"HOOK004": Severity.SILENT}),
-        ("another end", {"HOOK004": Severity.SILENT}),
-        ("early", {"HOOK005": Severity.SILENT}),
-    ],
+SERVICES: tuple[tuple[str, dict[str, Severity]], ...] = (
+    ("", {}),
+    ("never", {"HOOK001": Severity.BREAKS}),
+    ("slow", {"HOOK001": Severity.BREAKS}),
+    ("twice", {"HOOK002": Severity.VIOLATION}),
+    ("twice otherwise", {"HOOK002": Severity.SILENT}),
+    ("wrong id", {"HOOK004": Severity.SILENT}),
+    ("another end", {"HOOK004": Severity.SILENT}),
+    ("early", {"HOOK005": Severity.SILENT}),
 )
+
+
+@pytest.mark.parametrize(("fault", "found"), SERVICES)
 def test_a_service_that_is_named_an_address(fault: str, found: dict[str, Severity], tmp_path: Path) -> None:
     contract = written(tmp_path)
     history = rendered(contract, fault)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from math import gcd
 from typing import Any
@@ -39,6 +40,7 @@ from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.openapi.schema import Shape, shape_of
 
 LEVELS = 3  # of a result's schema that are looked through for links
+NOT_NOW = (400, 409, 422, 425)  # statuses by which services say "not yet"
 NO_RESULT = "no result was fetched"
 LENGTH_TOLERANCE = 0.1  # of what was asked for; encoders end on a whole frame, services on a whole second
 _SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
@@ -118,7 +120,10 @@ def link_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     plain = [e for e in history.of(Purpose.LINK) if e.status not in (0, 429) and _asks_for_all(e)]
-    return each(plain, check, "no link to a result could be followed from here")
+    yield from each(plain, check, "no link to a result could be followed from here")
+    for part in history.of(Purpose.LINK):
+        if part.method == "GET" and part.status in (404, 410) and part.url in with_key and not _asks_for_all(part):
+            yield shows(history, part, f"the link was served once, then answered {part.status}", "once")
 
 
 @law("RES005", "A result has the media type that is declared", Severity.VIOLATION, needs=(Purpose.FETCH,))
@@ -183,7 +188,8 @@ def size_is_right(history: History) -> Iterator[Deviation | Unjudged]:
         message = f"the file is {real[0]}x{real[1]}, asked for was {width}{sign}{height}"
         return None if fits else shows(history, fetch, message, "size")
 
-    known = [(fetch, size, medium) for fetch, medium, size in _asked(history, "size", _size) if medium.width]
+    sizes = [*_asked(history, "size", _size), *_asked_sides(history)]
+    known = [(fetch, size, medium) for fetch, medium, size in sizes if medium.width]
     return each(known, check, "no file was fetched whose size was asked for and can be read")
 
 
@@ -207,9 +213,12 @@ def early_is_refused_as_declared(history: History) -> Iterator[Deviation | Unjud
     def check(fetch: Exchange) -> Deviation | None:
         status = status_of(history, fetch)
         if 400 <= status < 500 and status != wanted:
-            told = " as if the job were unknown" if "not_found" in kinds(status, fetch.json) else ""
+            is_mixed = "not_found" in kinds(status, fetch.json)
+            told = " as if the job were unknown" if is_mixed else ""
             message = f"what is not ready was answered {status}{told}, the contract says {wanted}"
-            return shows(history, fetch, message, str(status))
+            found = shows(history, fetch, message, str(status))
+            # Another status that HTTP has for this, and that the operation declares too, misleads nobody.
+            return found if is_mixed or status not in NOT_NOW else replace(found, severity=Severity.NOTE)
         return None
 
     usable = [e for e in _early(history) if wanted]
@@ -293,7 +302,9 @@ def tag_stays(history: History) -> Iterator[Deviation | Unjudged]:
 def head_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     def check(head: Exchange) -> Deviation | None:
         if head.status in (405, 501, 404):
-            return shows(history, head, f"HEAD was answered {head.status} where GET is served", str(head.status))
+            found = shows(history, head, f"HEAD was answered {head.status} where GET is served", str(head.status))
+            is_told = head.status == 405 and "GET" in (head.header("allow") or "")  # a client can know what there is
+            return replace(found, severity=Severity.NOTE) if is_told else found
         return None
 
     pairs = [*_heads(history, Purpose.FETCH_HEAD, any_status=True), *_heads(history, Purpose.HEAD, any_status=True)]
@@ -472,6 +483,18 @@ def _asked(history: History, role: str, read: Any) -> Iterator[tuple[Exchange, M
             if wanted:
                 yield fetch, medium, wanted
                 break
+
+
+def _asked_sides(history: History) -> Iterator[tuple[Exchange, Medium, tuple[int, int, bool]]]:
+    """Files whose width and height were asked for, each by an input of its own."""
+    heights = {fetch.number: height for fetch, _, height in _asked(history, "height", _pixels)}
+    for fetch, medium, width in _asked(history, "width", _pixels):
+        if fetch.number in heights:
+            yield fetch, medium, (width, heights[fetch.number], False)
+
+
+def _pixels(value: Any) -> int | None:
+    return int(value) if str(value).isdigit() and 0 < int(value) <= 100_000 else None
 
 
 def _seconds(value: Any) -> float | None:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from contract_tests.clauses import pointers_below
 from contract_tests.finding import Deviation, Severity, Unjudged
-from contract_tests.history import NO_JSON, Exchange, History, Purpose
+from contract_tests.history import NO_JSON, OTHER_VALUES, Exchange, History, Purpose
 from contract_tests.laws import law
 from contract_tests.laws.answers import judged_by
 from contract_tests.laws.seen import (
+    at,
     came_too_often,
     declared_status,
     each,
@@ -22,9 +24,17 @@ from contract_tests.laws.seen import (
 from mockserver.errors import MockserverError
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
-from mockserver.openapi.schema import Validator, shape_of
+from mockserver.openapi.schema import Validator, shape_of, union_of
 
 WRONG = (Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.WRONG_TYPE)
+MOST_READ = 65_536  # bytes of a refusal that are looked through
+# What traces of a stack begin with, in the languages that services are written in.
+_INSIDE = re.compile(
+    r"Traceback \(most recent call last\)|File \"[^\"\n]{1,200}\", line \d+, in "
+    r"|^\s*at [\w$.<>/]+\(.{1,200}:\d+(:\d+)?\)|goroutine \d+ \[|panicked at "
+    r"|\bin /[\w/.-]+\.(php|rb):\d+|^\s*from /[\w/.-]+\.rb:\d+",
+    re.M,
+)
 NOT_THE_REQUEST = (401, 402, 403, 404, 408, 409, 425, 429)  # a valid request may be refused so
 
 
@@ -62,7 +72,9 @@ def valid_is_accepted(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, create, f"a valid create was answered {status}: {shown(text)}", str(status))
         return None
 
-    creates = [e for e in history.of(Purpose.CREATE) if status_of(history, e) not in (0, *NOT_THE_REQUEST)]
+    # Not every model makes every size; and with a charset, 415 can only be about that.
+    sure = [e for e in history.of(Purpose.CREATE) if e.detail != OTHER_VALUES or status_of(history, e) in (200, 415)]
+    creates = [e for e in sure if status_of(history, e) not in (0, *NOT_THE_REQUEST)]
     return each(creates, check, "no create was answered, or all were refused for the key, the money or the pace")
 
 
@@ -71,11 +83,13 @@ def list_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     def check(listed: Exchange) -> Deviation | None:
         status = status_of(history, listed)
         if 400 <= status < 500 or status == 501:
-            return shows(history, listed, f"a plain list was answered {status}", str(status))
+            what = f"a list by {listed.detail}" if listed.detail else "a plain list"
+            return shows(history, listed, f"{what} was answered {status}", str(status))
         return None
 
     # Where a path names what the jobs belong to, its value here is made up.
-    plain = [e for e in history.of(Purpose.LIST) if not e.detail and "{" not in e.operation]
+    valid = [e for e in history.of(Purpose.LIST) if not e.detail or (query_of(e) and not _wrong_parameter(history, e))]
+    plain = [e for e in valid if "{" not in e.operation]
     excused = {0, *NOT_THE_REQUEST} - {404}  # a list without a single job is there all the same
     lists = [e for e in plain if status_of(history, e) not in excused]
     return each(lists, check, "no list was answered, or all were refused for the key, the money or the pace")
@@ -227,6 +241,40 @@ def odd_input_is_answered(history: History) -> Iterator[Deviation | Unjudged]:
     return each(_asked(history, Purpose.ODD_INPUT), check, "no odd input was sent")
 
 
+@law("ERR018", "A refusal shows nothing of the inside", Severity.WARNING)
+def refusal_keeps_the_inside(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        text = exchange.body[:MOST_READ].decode("utf-8", "replace").replace("\\n", "\n").replace('\\"', '"')
+        found = _INSIDE.search(text)
+        if found:
+            message = (
+                f"{exchange.status} came with {shown(found[0].strip())}: how the service is built is for its makers"
+            )
+            return shows(history, exchange, message, "trace")
+        return None
+
+    return each([e for e in history.asked if status_of(history, e) >= 400], check, "no refusal was seen")
+
+
+@law("ERR019", "A refusal names the field that is wrong", Severity.VIOLATION, needs=(Purpose.INVALID,))
+def refusal_names_the_field(history: History) -> Iterator[Deviation | Unjudged]:
+    """Where the contract's refusals have a place for it. A refusal that names none, names no wrong one."""
+    pointers = _places_of_field(history)
+
+    def check(exchange: Exchange) -> Deviation | None:
+        wrong, known = exchange.detail.partition(":")[0], _fields_of(history, exchange)
+        for pointer in pointers:
+            told = at(exchange.json, pointer)
+            first = re.split(r"[.\[/]", told.removeprefix("$.").lstrip("/"))[0] if isinstance(told, str) else ""
+            if first and first != wrong and first in known:
+                message = f"wrong was `{wrong}` ({exchange.detail}), and the refusal names {shown(told)}"
+                return shows(history, exchange, message, "field")
+        return None
+
+    refused = [e for e in _asked(history, Purpose.INVALID) if 400 <= status_of(history, e) < 500 and pointers]
+    return each(refused, check, "the contract's refusals have no place for the name of a field")
+
+
 @law("ERR016", "A query that breaks its schema is refused", Severity.VIOLATION, needs=(Purpose.ODD_INPUT,))
 def invalid_query_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Exchange, str]) -> Deviation | None:
@@ -239,6 +287,21 @@ def invalid_query_is_refused(history: History) -> Iterator[Deviation | Unjudged]
     asked = [e for e in _asked(history, Purpose.ODD_INPUT) if e.method == "GET"]
     wrong = [(e, name) for e in asked if (name := _wrong_parameter(history, e))]
     return each(wrong, check, "no query was sent that its schema does not allow")
+
+
+def _places_of_field(history: History) -> list[tuple[str, ...]]:
+    """Where `x-job.refusals` has the name of the wrong field in a refusal of a request."""
+    rules = (history.contract.document.root.get("x-job") or {}).get("refusals") or {}
+    rule = rules.get("invalid_request") or rules.get("default") or {}
+    found = pointers_below(rule.get("body")) if isinstance(rule, dict) else ()
+    return [place for place, value in found if value in ("{param}", "{field}")]
+
+
+def _fields_of(history: History, exchange: Exchange) -> set[str]:
+    """The names of the fields that a request may have."""
+    operation = operations(history).get(exchange.operation)
+    schemas = [node.get("schema") or {} for node in operation.body.values()] if operation else []
+    return {name for schema in schemas for name in union_of(history.contract.document, schema).properties}
 
 
 def _is_valid_body(history: History, exchange: Exchange) -> bool:

@@ -42,6 +42,16 @@ def retry_after_is_right(history: History) -> Iterator[Deviation | Unjudged]:
     return each(told, check, "no answer had Retry-After")
 
 
+@law("HDR008", "A redirect says where to", Severity.BREAKS)
+def redirect_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(exchange: Exchange) -> Deviation | None:
+        if not (exchange.header("location") or "").strip():
+            return shows(history, exchange, f"{exchange.status} came without Location", "missing")
+        return None
+
+    return each([e for e in history.asked if e.status in (301, 302, 303, 307, 308)], check, "nothing was redirected")
+
+
 @law("HDR003", "An answer with a body says what it is", Severity.VIOLATION, level="readable")
 def content_type_is_told(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:

@@ -1,12 +1,13 @@
 """Laws of one job over its life: identity, status, progress, instants, fields of a state, cancel and delete."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
 
+from contract_tests.contract import shape_at
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
@@ -122,11 +123,28 @@ def inputs_are_echoed(history: History) -> Iterator[Deviation | Unjudged]:
     def check(story: JobStory) -> Iterator[Deviation]:
         for sighting in looks(story):
             for name, sent, told, where in _echoes(story, sighting):
-                if not _same_input(sent, told):
+                if not same_input(sent, told):
                     message = f"`{where}` is {shown(told)}, asked for was `{name}`: {shown(sent)}"
                     yield deviation(history, sighting, message, where, story.created_by)
 
     return each((s for s in history.jobs if s.inputs and looks(s)), check, NO_JOB)
+
+
+@law("JOB009", "What was not asked for is as declared", Severity.SILENT, level="working", needs=(Purpose.CREATE,))
+def defaults_are_used(history: History) -> Iterator[Deviation | Unjudged]:
+    """An input that was left out and has a default is told, if it is told, as that."""
+
+    def check(found: tuple[JobStory, dict[str, Any]]) -> Iterator[Deviation]:
+        story, defaults = found
+        for sighting in looks(story):
+            for name, default, told, where in _echoes(story, sighting, defaults):
+                if not same_input(default, told):
+                    message = f"`{where}` is {shown(told)}; `{name}` was left out, and its default is {shown(default)}"
+                    yield deviation(history, sighting, message, where, story.created_by)
+
+    created = [s for s in history.jobs if looks(s) and s.created_by.action == Action.CREATE]
+    left_out = [(story, defaults) for story in created if (defaults := _defaults(history, story))]
+    return each(left_out, check, "no create left out an input that has a default")
 
 
 @law("JOB006", "What a job was asked for never changes", Severity.VIOLATION, level="readable")
@@ -134,14 +152,14 @@ def inputs_stay(history: History) -> Iterator[Deviation | Unjudged]:
     def check(story: JobStory) -> Iterator[Deviation]:
         first: dict[str, Any] = {}
         for sighting in looks(story):
-            for name in _input_names(history, story):
+            for name in input_names(history, story):
                 told = at(sighting.body, (name,))
                 if told is None and name in first:
                     message = f"`{name}` was {shown(first[name])}, later null"
                     yield deviation(history, sighting, message, name, story.created_by)
                 if not isinstance(told, (str, int, float)) or isinstance(told, bool):
                     continue
-                if name in first and not _same_input(first[name], told):
+                if name in first and not same_input(first[name], told):
                     message = f"`{name}` was {shown(first[name])}, later {shown(told)}"
                     yield deviation(history, sighting, message, name, story.created_by)
                 first.setdefault(name, told)
@@ -768,20 +786,38 @@ def _known_words(sighting: Sighting) -> list[Any]:
     return list(dict.fromkeys([*phases, *view.words.values(), *view.passive_words, *view.unclear_words]))
 
 
-def _echoes(story: JobStory, sighting: Sighting) -> Iterator[tuple[str, Any, Any, str]]:
+def _defaults(history: History, story: JobStory) -> dict[str, Any]:
+    """The inputs that a create left out, with their declared defaults, where all of its media types agree on them."""
+    operation = operations(history).get(story.created_by.operation)
+    document, told = history.contract.document, dict[str, list[Any]]()
+    for node in operation.body.values() if operation else ():
+        for name in _properties(history, node.get("schema")):
+            shape = shape_at(document, node.get("schema"), (name,))
+            if shape is not None and is_scalar(default := shape.get("default")):
+                told.setdefault(name, []).append(default)
+    return {
+        name: each[0] for name, each in told.items() if name not in story.inputs and all(d == each[0] for d in each)
+    }
+
+
+def _echoes(
+    story: JobStory, sighting: Sighting, inputs: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, Any, Any, str]]:
     """What was sent and what a job says of it: name, sent value, told value, and where it is told."""
-    answers: list[tuple[str, Pointer]] = [(name, (name,)) for name in story.inputs]
-    answers += [(name, (inner, name)) for name in story.inputs for inner in INNER]
+    inputs = story.inputs if inputs is None else inputs
+    answers: list[tuple[str, Pointer]] = [(name, (name,)) for name in inputs]
+    answers += [(name, (inner, name)) for name in inputs for inner in INNER]
     answers += [(source[0], pointer) for pointer, source in story.resource.echo.items() if len(source) == 1]
     sums = next((s.part.sums for s in looks(story)[:1]), ())
     for name, pointer in answers:
-        sent = story.inputs.get(name)
+        sent = inputs.get(name)
         told = at(sighting.body, pointer)
-        if name not in sums and _is_scalar(sent) and _is_scalar(told):
+        if name not in sums and is_scalar(sent) and is_scalar(told):
             yield name, sent, told, ".".join(pointer)
 
 
-def _is_scalar(value: Any) -> bool:
+def is_scalar(value: Any) -> bool:
+    """Whether a value is a text or a number."""
     return isinstance(value, str) or _is_number(value)
 
 
@@ -789,7 +825,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _same_input(sent: Any, told: Any) -> bool:
+def same_input(sent: Any, told: Any) -> bool:
     """Whether an answer repeats an input. Its type is the schema's affair; a model's dated name is the model's."""
     if str(sent) == str(told) or sent == "auto":
         return True
@@ -799,7 +835,7 @@ def _same_input(sent: Any, told: Any) -> bool:
         return str(told).startswith(f"{sent}-20")
 
 
-def _input_names(history: History, story: JobStory) -> list[str]:
+def input_names(history: History, story: JobStory) -> list[str]:
     """Names of a job's fields that hold inputs: those that were sent, and those that the request's schema has."""
     operation = operations(history).get(story.created_by.operation)
     declared: list[str] = []

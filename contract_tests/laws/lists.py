@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 from contract_tests.finding import Deviation, Severity, Unjudged
-from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
+from contract_tests.history import AFTER_THE_END, NO_JSON, Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
 from contract_tests.laws.instants import read
-from contract_tests.laws.jobs import RANK
+from contract_tests.laws.jobs import RANK, input_names, is_scalar, same_input
 from contract_tests.laws.seen import (
     ABSENT,
     at,
@@ -27,9 +27,12 @@ from contract_tests.laws.seen import (
     shows,
     value_of,
 )
+from contract_tests.playing.seeing import bare_id
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.resource import Action, JobOperation
 
+LONG_PROMPT = 20  # characters; so long a text is nobody else's
+PROBES = (Purpose.UNKNOWN_ID, Purpose.NO_KEY, Purpose.BAD_KEY, Purpose.INVALID, Purpose.ODD_INPUT, Purpose.BROKEN_JSON)
 NO_LIST = "no list was fetched"
 SAME_IN_LISTS = ("result", "error", "completed", "created")  # roles that a list tells as a retrieve does
 
@@ -100,6 +103,9 @@ def each_once(history: History) -> Iterator[Deviation | Unjudged]:
 def in_order(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Page, str, list[float]]) -> Deviation | None:
         page, order, instants = found
+        if same := _same_turned(history, page):
+            message = f"the same jobs in the same order, whether {same.asked(history, 'order')} or {order} is asked for"
+            return shows(history, page.exchange, message, "ignored")
         rising = order == "asc"
         if all((a <= b) if rising else (a >= b) for a, b in pairwise(instants)):
             return None
@@ -110,7 +116,7 @@ def in_order(history: History) -> Iterator[Deviation | Unjudged]:
     known = [
         (p, order, times)
         for p in _pages(history)
-        if (order := _order(history, p)) and len(set(times := _created(p))) > 1
+        if (order := _order(history, p)) and (len(set(times := _created(p))) > 1 or _same_turned(history, p))
     ]
     return each(known, check, "no list of jobs that were created one after the other was fetched in a known order")
 
@@ -145,7 +151,7 @@ def pages_end(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, last.exchange, message, "short")
         return None
 
-    told = [walk for walk in _walks(history) if walk[-1].ends(history) is not None]
+    told = [w for w in _walks(history) if w[-1].ends(history) is not None and w[-1].asked(history, "limit") != "0"]
     return each(told, check, "no list tells whether there is more")
 
 
@@ -167,7 +173,9 @@ def total_is_right(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[list[Page], int]) -> Deviation | None:
         walk, total = found
         count = len({_hashable(id) for page in walk for id in page.ids})
-        if total < count or (_is_whole(history, walk) and total > count and walk[-1].ends(history) is True):
+        last, limit = walk[-1], walk[-1].asked(history, "limit")
+        is_end = last.ends(history) is True or (limit is not None and limit.isdigit() and len(last.items) < int(limit))
+        if total < count or (_is_whole(history, walk) and total > count and is_end):
             return shows(history, walk[-1].exchange, f"the total is {total}, the list holds {count}", "total")
         return None
 
@@ -230,8 +238,77 @@ def list_tells_the_same(history: History) -> Iterator[Deviation | Unjudged]:
                     f"`{role_field(listed, role)}` is {shown_as[0]} in the list, {shown_as[1]} in the job's own answer"
                 )
                 yield deviation(history, listed, message, role, before.exchange)
+        for name in input_names(history, _story_of(history, before)):
+            own, told = at(before.body, (name,)), at(listed.body, (name,))
+            if is_scalar(own) and is_scalar(told) and not same_input(own, told):
+                message = f"`{name}` is {shown(told)} in the list, {shown(own)} in the job's own answer"
+                yield deviation(history, listed, message, name, before.exchange)
 
     return each(_listed_after(history), check, "no job was listed after it had been polled")
+
+
+@law("LST012", "A page tells what was asked for", Severity.VIOLATION, needs=(Purpose.LIST,))
+def page_tells_what_was_asked(history: History) -> Iterator[Deviation | Unjudged]:
+    """Where a page tells its number and its size: those of the request, if that names them."""
+
+    def check(found: tuple[Page, str, int, int]) -> Deviation | None:
+        page, role, told, asked = found
+        if told == asked:
+            return None
+        return shows(history, page.exchange, f"the {role} is {told}, asked for was {asked}", role)
+
+    told = [
+        (page, role, value, int(asked))
+        for page in _pages(history)
+        for role, parameter in (("page number", "page"), ("page size", "limit"))
+        if isinstance(value := page.told(history, role), int) and not isinstance(value, bool)
+        if (asked := page.asked(history, parameter)) and asked.isdigit()
+    ]
+    return each(told, check, "no page tells its number or its size")
+
+
+@law("LST013", "A list holds no job that nobody created", Severity.SILENT, needs=(Purpose.LIST, Purpose.CREATE))
+def nothing_is_doubled(history: History) -> Iterator[Deviation | Unjudged]:
+    """Others may create jobs with this key, but not with this prompt at this time.
+
+    A job that came beside ours was made by the same request, and costs as much.
+    """
+    creates = history.of(Purpose.CREATE, Purpose.FOLLOW_UP)
+    first = creates[0].number
+    mine, prompts = {s.id for s in history.jobs}, {_prompt_of(history, story.inputs) for story in history.jobs} - {""}
+    known = {str(id) for page in _pages(history) for id in page.ids if page.exchange.number < first}
+    begun = min(
+        (c.at for s in history.jobs for look in looks(s)[:1] if (c := read(value_of(look, "created")))), default=None
+    )
+
+    def check(page: Page) -> Deviation | None:
+        for item, id in zip(page.items, page.ids, strict=True):
+            is_new = id is not None and str(id) not in known and str(_bare(history, page, id)) not in mine
+            is_ours = begun is not None and _created_at(page, item) >= begun - 1
+            if is_new and is_ours and _prompt_of(history, item) in prompts:
+                message = f"{shown(id)} has a prompt that was sent once, for another job"
+                return shows(history, page.exchange, message, "twice")
+        return None
+
+    # What should be refused may be taken, and a create that got no answer may have made a job.
+    until = min((e.number for e in history.of(*PROBES) if e.number > first), default=1 << 62)
+    is_sure = all(0 < e.status < 500 for e in creates)
+    after = [p for p in _pages(history) if first < p.exchange.number < until and is_sure]
+    told = [p for p in after if any(_prompt_of(history, item) for item in p.items)]
+    return each(told, check, "no list tells what its jobs were asked for, or a create was not answered")
+
+
+@law("LST014", "After the last job of a list there is none", Severity.BREAKS, needs=(Purpose.LIST,))
+def nothing_comes_after_the_end(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(page: Page) -> Deviation | None:
+        before = [p for p in _pages(history) if p.exchange.number < page.exchange.number]
+        again = {str(id) for id in page.ids} & {str(id) for p in before for id in p.ids}
+        if again:
+            message = f"{len(again)} jobs that had been listed come again after the last one"
+            return shows(history, page.exchange, message, "again")
+        return None
+
+    return each([p for p in _pages(history) if p.exchange.detail == AFTER_THE_END], check, "no list told its end")
 
 
 @law(
@@ -386,8 +463,42 @@ def _order(history: History, page: Page) -> str:
     return "asc" if text in ("asc", "ascending") else "desc" if text in ("desc", "descending") else ""
 
 
+def _prompt_of(history: History, fields: Any) -> str:
+    """The prompt among the fields of a request or of a job, if it is long enough."""
+    name = history.contract.vocabulary.best("inputs", "prompt", list(fields)) if isinstance(fields, dict) else None
+    text = fields[name] if name else None
+    return text if isinstance(text, str) and len(text) >= LONG_PROMPT else ""
+
+
+def _created_at(page: Page, item: Any) -> float:
+    """When an item of a list was created, by what it says; 0 where it says nothing."""
+    pointers = page.part.view.fields.get("created", ()) if page.part.view else ()
+    created = read(at(item, pointers[0])) if pointers and isinstance(item, dict) else None
+    return created.at if created else 0.0
+
+
+def _bare(history: History, page: Page, id: Any) -> Any:
+    """An id of a list's item, without the resource name that answers may write it in."""
+    resource = next((r for r in history.contract.resources if page.part in r.operations), None)
+    return bare_id(resource, id) if resource else id
+
+
+def _story_of(history: History, sighting: Sighting) -> JobStory:
+    return next(story for story in history.jobs if sighting in story.sightings)
+
+
 def _nothing(value: Any) -> bool:
     return value is ABSENT or value in (None, "", [], {})
+
+
+def _same_turned(history: History, page: Page) -> Page | None:
+    """The list that was asked for in the other order, if it holds several jobs, and in just this order."""
+    order = page.asked(history, "order")
+    for other in _pages(history) if order and len(set(map(str, page.ids))) > 1 else ():
+        is_turned = {order, other.asked(history, "order")} in ({"asc", "desc"}, {"ascending", "descending"})
+        if is_turned and other.exchange.number < page.exchange.number and other.ids == page.ids:
+            return other
+    return None
 
 
 def _hashable(id: Any) -> Any:

@@ -67,6 +67,19 @@ def others_do_not_list(history: History) -> Iterator[Deviation | Unjudged]:
     return each(lists if history.jobs else [], check, "no list was fetched with another key")
 
 
+@law("KEY009", "The scheme of a key is read in any letters", Severity.WARNING, needs=(Purpose.SCHEME_SPELLED,))
+def scheme_is_read_in_any_letters(history: History) -> Iterator[Deviation | Unjudged]:
+    """RFC 9110, 11.1. Libraries differ in how they write it."""
+
+    def check(exchange: Exchange) -> Deviation | None:
+        if status_of(history, exchange) in (401, 403):
+            message = f"the right key was answered {exchange.status} when its scheme was written in other letters"
+            return shows(history, exchange, message, "letters")
+        return None
+
+    return each(_asked(history, Purpose.SCHEME_SPELLED), check, "no key is sent under a scheme")
+
+
 @law("KEY008", "An answer does not show the key", Severity.WARNING)
 def key_is_not_shown(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:

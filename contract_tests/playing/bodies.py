@@ -4,19 +4,23 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from mockserver.errors import DocumentError
 from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.openapi.document import Document
-from mockserver.openapi.schema import Shape, Validator, forms_of, is_hidden, shape_of
+from mockserver.openapi.schema import Shape, Validator, forms_of, is_hidden, shape_of, union_of
 
 SEED = 20260924
 PROMPT = "A red ball rolls slowly over a wooden table"
-ODD_PROMPT = 'Ünïcödé 🎬 日本語 «quotes» "and" \\ back\nnew line 👩‍🚀'
+ODD_PROMPT = 'Ünïcödé a\u0308o\u0302 🎬 日本語 «quotes» "and" \\ back\nnew line 👩‍🚀'
 ADDRESS = "https://example.com/picture.png"
+COUNTS = ("n", "count", "num_outputs", "number_of_videos", "batch_size")  # names of fields that ask for several
 MOST_DEPTH = 8
-MOST_FIELDS = 12  # of a body that are broken one by one
+MOST_FIELDS = 20  # of a body that are broken one by one
+MOST_NULLS = 6  # fields that are tried with null though the request says nothing of them
+LONG = 1_500  # characters of a long prompt; a service that cuts texts does it at a round number below
 _PNG: Final = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
@@ -134,7 +138,7 @@ class Bodies:
     def _cheap(self, name: str, node: Any) -> Iterator[Any]:
         is_length = self._vocabulary.rank("inputs", "length", name) is not None
         is_size = self._vocabulary.rank("inputs", "size", name) is not None
-        is_count = name in ("n", "count", "num_outputs", "number_of_videos", "batch_size")
+        is_count = name in COUNTS
         if not (is_length or is_size or is_count):
             return
         shape = shape_of(self._document, node)
@@ -231,12 +235,15 @@ class Bodies:
         shape = shape or shape_of(self._document, schema)
         found: list[Variation] = []
         names = sorted(shape.properties, key=lambda name: (name not in shape.required, name not in body))
+        rows: list[list[Variation]] = []  # by field; the first ways to break each come before the second ones
         for name in names[:MOST_FIELDS]:
+            row = [Variation(f"{name}: {what}", {**body, name: value})
+                   for what, value in self._wrong_values(shape.properties[name], is_form)]  # fmt: skip
             if name in shape.required:
-                found.append(Variation(f"{name}: missing", {k: v for k, v in body.items() if k != name}))
-            for what, value in self._wrong_values(shape.properties[name], is_form):
-                found.append(Variation(f"{name}: {what}", {**body, name: value}))
-        return [each for each in found if not self.is_valid(schema, each.body)]
+                row.insert(0, Variation(f"{name}: missing", {k: v for k, v in body.items() if k != name}))
+            rows.append([each for each in row if not self.is_valid(schema, each.body)])
+        found += [each for column in zip_longest(*rows) for each in column if each is not None]
+        return found
 
     def _wrong_values(self, node: Any, is_form: bool) -> Iterator[tuple[str, Any]]:
         shape = shape_of(self._document, node)
@@ -250,6 +257,8 @@ class Bodies:
                 yield "below its minimum", int(least) - 1
             if (most := shape.number("maximum")) is not None:
                 yield "above its maximum", int(most) + 1
+            if step := shape.number("multipleOf"):
+                yield "between its steps", self._number(shape) + (1 if step > 1 else step / 2)
         if "string" in shape.types and shape.get("format") != "binary":
             if shape.number("minLength"):
                 yield "shorter than its minLength", ""
@@ -258,6 +267,8 @@ class Bodies:
                 yield "longer than its maxLength", "x" * (int(most) + 1)
             if not is_form:
                 yield "a number for a text", 12345
+        if not is_form and (shape.is_object or shape.is_array):
+            yield "a number", 12345
         if not is_form and not shape.is_object:
             yield "an object", {"unexpected": True}
         if not is_form and not shape.is_array:
@@ -275,7 +286,9 @@ class Bodies:
             for _ in range(200):
                 nested = [nested]
             found += [Variation("a list for the body", [body]), Variation("null for the body", None)]
-            found += [Variation(f"null: {name}", {**body, name: None}) for name in list(body)[:3]]
+            known = shape_of(self._document, schema).properties
+            nulls = [*list(body)[:3], *[name for name in known if name not in body][:MOST_NULLS]]
+            found += [Variation(f"null: {name}", {**body, name: None}) for name in nulls]
             if prompt:
                 found.append(Variation(f"deeply nested: {prompt}", {**body, prompt: nested}))
         if prompt:
@@ -288,6 +301,56 @@ class Bodies:
         found.append(Variation("an unknown field", {**body, "x_unknown_field": "text"}))
         judged = [Variation(v.detail, v.body, not self.is_valid(schema, v.body)) for v in found]
         return sorted(judged, key=lambda each: not each.is_refused)
+
+    def bare(self, schema: Any, body: Any) -> Any:
+        """A body with what is required and a prompt, if that is valid; else the body as it is."""
+        for form in forms_of(self._document, schema) if isinstance(body, dict) else ():
+            wanted = {n for n in body if n in form.required or self._vocabulary.rank("inputs", "prompt", n) is not None}
+            least = {name: value for name, value in body.items() if name in wanted}
+            if form.required <= wanted and self.is_valid(schema, least):
+                return least
+        return body
+
+    def varied(self, schema: Any, body: Any) -> dict[str, Any] | None:
+        """A body with other values than the cheapest: further inputs, other words, a long prompt. None: no other."""
+        if not isinstance(body, dict):
+            return None
+        shape = union_of(self._document, schema)
+        varied = dict(body)
+        for number, (name, node) in enumerate(shape.properties.items(), 1):
+            if is_hidden(self._document, node, in_request=True) or self._is_dear(name):
+                continue
+            for value in self._others(node, name, body.get(name), number):
+                if self.is_valid(schema, {**varied, name: value}):
+                    varied[name] = value
+                    break
+        return varied if varied != body else None
+
+    def _others(self, node: Any, name: str, usual: Any, number: int) -> Iterator[Any]:
+        """Other values of the n-th field than the usual one; of those that cost by their amount the next dearer.
+
+        No two fields get the same number, so that one that stands in the place of another shows.
+        """
+        shape = union_of(self._document, node)
+        told = [value for each in (shape, *shape.branches) for value in each.constants or ()]
+        if told:
+            by_amount = sorted((v for v in told if _amount(v) is not None), key=lambda value: _amount(value) or 0.0)
+            is_dear = any(self._vocabulary.rank("inputs", role, name) is not None for role in ("length", "size"))
+            others = by_amount if is_dear and by_amount else told
+            yield from (value for value in others if value not in (usual, shape.get("default")))
+        elif self._vocabulary.rank("inputs", "prompt", name) is not None and isinstance(usual, str):
+            most = shape.number("maxLength")
+            yield (f"{usual}. " * LONG)[: min(LONG, int(most) if most is not None else LONG)].rstrip()
+        elif {"integer", "number"} & set(shape.types) and "string" not in shape.types:
+            value, step = self._number(shape), shape.number("multipleOf") or 1
+            yield from (value + number * step, value + step)
+        elif shape.types == ("string",) and not shape.get("format") and not shape.get("pattern") and usual is None:
+            value = self._text(shape, name)
+            yield from () if _leads_away(value) or not shape.get("maxLength") else (value,)
+
+    def _is_dear(self, name: str) -> bool:
+        """Whether another value of a field may cost many times as much: a model, or several results."""
+        return name in COUNTS or self._vocabulary.rank("inputs", "model", name) is not None
 
     def unusual(self, schema: Any, body: Any) -> Any:
         """The body with a prompt of unusual characters, if that is valid; else as it is."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urljoin
 import orjson
 
 from contract_tests.contract import ContractUnderTest
-from contract_tests.history import ALL_THAT_FOLLOWS, Exchange, History, Purpose, Sighting
+from contract_tests.history import AFTER_THE_END, ALL_THAT_FOLLOWS, OTHER_VALUES, Exchange, History, Purpose, Sighting
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, Way, creates_of, media_types
@@ -41,8 +41,10 @@ MOST_TRIES = 4  # of one request that is refused as one too many
 MOST_LIMITED = 9  # such refusals in a row, after which no request is tried again
 USUAL_WAIT = 1.0  # seconds after such a refusal that does not say how long
 MOST_POLLS = 400  # of one job
-MOST_WRONG = 16  # invalid or odd requests of one operation
+MOST_WRONG = 40  # invalid or odd requests of one operation
 MOST_PAGES = 12
+LARGEST_PAGE = 1000  # items that are asked for at once, where a list allows that
+UNUSUAL = "unusual characters"  # the detail of a create
 MOST_LINKS = 4
 MOST_OTHERS = 10  # operations that are no part of a job
 KEPT_FOR_PROBES = 1  # jobs that are kept for requests that should be refused
@@ -51,7 +53,7 @@ _ENDING = (Action.CANCEL, Action.DELETE)
 _READ_ONLY = "read-only: nothing is created"
 _NO_BUDGET = "the budget for jobs is used up"
 
-_UNFIT = (400, 422)  # by which a valid create is refused where a service asks for more than its contract
+_UNFIT = (400, 415, 422)  # by which a valid create is refused where a service asks for more than its contract
 
 
 class Tell(Protocol):
@@ -98,6 +100,7 @@ class _Job:
     refused: int = 0
     wait: float | None = 0.0
     is_over: bool = False
+    is_varied: bool = False  # created with other values than the others
 
 
 @dataclass(slots=True)
@@ -200,10 +203,14 @@ class _Player:
             for kind in kinds:
                 self.follow_up(kind)
             self.watch(kinds)
+            for kind in kinds:
+                self.look_again(kind)
         with self.in_phase("wrong requests"):
             for kind in kinds:
                 self.probe(kind)
             self.read_others()
+            for kind in kinds:
+                self.look_again(kind)
         with self.in_phase("end"):
             for kind in kinds:
                 self.end(kind)
@@ -361,20 +368,38 @@ class _Player:
         others = self.other_ways(kind, ways)
         for number in range(wanted):
             part, media_type, body = ways[number % len(ways)]
-            detail = ""
-            if number == 1 and media_type:
-                schema = part.operation.body[media_type].get("schema") or {}
-                unusual = self.calls.bodies.unusual(schema, body)
-                body, detail = unusual, "unusual characters" if unusual != body else ""
-            asking = self.asking(body=body, media_type=media_type)
-            exchange = self.start(part, Purpose.CREATE, asking, detail, keep=KEPT_FOR_PROBES if number else 0)
+            keep = KEPT_FOR_PROBES if number else 0
+            exchange = None
+            for asking, detail in self.askings(number if kind.jobs else 0, part, media_type, body):
+                exchange = self.start(part, Purpose.CREATE, asking, detail, keep=keep)
+                if exchange is None or exchange.status not in _UNFIT:
+                    break
             if exchange is None:
                 break
             self.take_job(kind, part, exchange)
-            if isinstance(self.pace, Moving):
+            if number + 1 < wanted and self.is_order_told(kind):
                 self.pace.let_pass(BETWEEN)
             if not kind.jobs and exchange.status in _UNFIT:  # more may be asked for than the contract says
                 ways = [*ways[: number + 1], *islice(others, 1), *ways[number + 1 :]]
+
+    def askings(self, number: int, part: JobOperation, media_type: str, body: Any) -> Iterator[tuple[Asking, str]]:
+        """The n-th create: as cheap as can be; with little but unusual characters; with other values than these.
+
+        The last may be asking too much (not every model makes every size), and is then sent as the first was.
+        """
+        schema = (part.operation.body[media_type].get("schema") or {}) if media_type else {}
+        if number == 1 and media_type:
+            for plain in (self.calls.bodies.bare(schema, body), body):
+                unusual = self.calls.bodies.unusual(schema, plain)
+                yield self.asking(body=unusual, media_type=media_type), UNUSUAL if unusual != body else ""
+        if number == 2 and media_type and (varied := self.calls.bodies.varied(schema, body)) is not None:
+            charset = f"{media_type}; charset=utf-8" if is_json(media_type) and ";" not in media_type else media_type
+            yield self.asking(body=varied, media_type=charset), OTHER_VALUES
+        yield self.asking(body=body, media_type=media_type), ""
+
+    def is_order_told(self, kind: _Kind) -> bool:
+        """Whether lists tell instants of creation, by which their order can be seen if the creates are apart."""
+        return any(part.view and "created" in part.view.fields for part in self.parts(kind, Action.LIST))
 
     def other_ways(self, kind: _Kind, ways: Sequence[Way]) -> Iterator[Way]:
         """Further valid bodies, for a service that refuses the cheapest one."""
@@ -395,7 +420,7 @@ class _Player:
             return
         if isinstance(self.pace, Moving) and not kind.jobs:
             self.pace.find_job(id)
-        job = _Job(id, kind.resource, part, self.pace.now())
+        job = _Job(id, kind.resource, part, self.pace.now(), is_varied=exchange.detail == OTHER_VALUES)
         kind.jobs.append(job)
         self.ear.expect(id, kind.resource, part, exchange)
         self.poll(job)
@@ -472,6 +497,12 @@ class _Player:
             if part.operation.method == "GET":
                 self.send(part, Purpose.HEAD, self.asking(job=job.id, method="HEAD"))
 
+    def look_again(self, kind: _Kind) -> None:
+        """Whether a job that has ended still is as it was."""
+        if kind.main and kind.main.last and kind.main.last.state in TERMINAL:
+            for part in self.parts(kind, Action.RETRIEVE)[:1]:
+                self.send(part, Purpose.AGAIN, self.asking(job=kind.main.id))
+
     def fetch_all(self, kind: _Kind) -> None:
         """The results of a job that has succeeded, in all ways; those of one that has failed should be refused."""
         done = next((j for j in kind.jobs if j.last and j.last.state is State.SUCCEEDED), None)
@@ -506,6 +537,11 @@ class _Player:
                 self.send(part, Purpose.FETCH_CONDITIONAL, asking, follow=True)
         if done.last:
             self.follow_links(done, done.last)
+        other = next((j for j in kind.jobs if j.is_varied and j.last and j.last.state is State.SUCCEEDED), None)
+        if other and other is not done and other.last:
+            for part in self.parts(kind, Action.CONTENT):
+                self.send(part, Purpose.FETCH, self.asking(job=other.id), follow=True)
+            self.follow_links(other, other.last, only_first=True)
 
     def look_behind(self, kind: _Kind, parts: Sequence[JobOperation]) -> None:
         """Whether the result of a job that was waited for in vain is there, whatever the job says."""
@@ -517,8 +553,8 @@ class _Player:
             self.send(part, Purpose.FETCH, self.asking(job=late.id), "although it has not ended", follow=True)
             self.poll(late)
 
-    def follow_links(self, job: _Job, seen: Sighting) -> None:
-        """Fetch what a job's result links to."""
+    def follow_links(self, job: _Job, seen: Sighting, only_first: bool = False) -> None:
+        """Fetch what a job's result links to; or no more than the first of it, once."""
         links = [(role, url) for role in ("result", "thumbnail") for url in _urls(seen.fields.get(role))]
         site = parts_of(self.service.base_url)
         for role, url in list(dict.fromkeys(links))[:MOST_LINKS]:
@@ -529,6 +565,8 @@ class _Player:
                 signed = self.calls.call(seen.part.operation, self.asking(job=job.id), seen.part, job.resource)
                 call = replace(call, headers=signed.headers, secrets=signed.secrets)
                 exchange = self.send_call(call, Purpose.LINK, f"{role}, with the key", follow=True)
+            if only_first:
+                return
             if 200 <= exchange.status <= 299:
                 self.send_call(replace(call, method="HEAD"), Purpose.LINK, f"{role}, head", follow=True)
                 ranged = replace(call, headers=(*call.headers, ("Range", "bytes=0-99")))
@@ -545,6 +583,8 @@ class _Player:
                 size = 1 if len(kind.jobs) < 6 and not self.budget.is_read_only else 2
                 page = self.send(part, Purpose.LIST, self.asking(query={limit: size}), f"{limit}={size}")
                 self.turn_pages(part, page, {limit: size})
+                for bound in self.bounds(part, limit):
+                    self.send(part, Purpose.LIST, self.asking(query={limit: bound}), f"{limit}={bound}")
             order = vocabulary.best("paging", "order", names)
             if order:
                 schema = next(p.schema for p in part.operation.parameters if p.name == order)
@@ -552,6 +592,13 @@ class _Player:
                     self.send(part, Purpose.LIST, self.asking(query={order: word}), f"{order}={word}")
             if part.operation.method == "GET":
                 self.send(part, Purpose.HEAD, self.asking(method="HEAD"))
+
+    def bounds(self, part: JobOperation, limit: str) -> list[int]:
+        """The smallest and the largest page that a list may be asked for, by its schema."""
+        schema = next(p.schema for p in part.operation.parameters if p.name == limit)
+        shape = shape_of(self.contract.document, schema)
+        told = [shape.number("minimum"), shape.number("maximum")]
+        return [int(bound) for bound in told if bound is not None and 0 <= bound <= LARGEST_PAGE]
 
     def turn_pages(self, part: JobOperation, page: Exchange, query: dict[str, Any]) -> None:
         """Follow a list's cursor to its end."""
@@ -565,6 +612,9 @@ class _Player:
                 return
             more, after = self.page_end(page)
             if more is False:
+                if best["after"] and not self.tells_next(part) and items[-1].id is not None:
+                    last = {**query, best["after"]: items[-1].id}
+                    self.send(part, Purpose.PAGE, self.asking(query=last), AFTER_THE_END)
                 return
             if best["after"]:
                 cursor = after if after is not None or self.tells_next(part) else items[-1].id
@@ -674,6 +724,25 @@ class _Player:
         self.send(part, Purpose.BAD_KEY, Asking(MALFORMED, job), "malformed")
         if self.options.second_key:
             self.send(part, Purpose.SECOND_KEY, Asking(self.options.second_key, job))
+        if part.action is Action.RETRIEVE and self.options.key:
+            self.probe_spelling(part, job)
+
+    def probe_spelling(self, part: JobOperation, job: str) -> None:
+        """The right key, written wrongly; and its scheme, in other letters."""
+        key = self.options.key
+        if key.swapcase() != key:
+            self.send(part, Purpose.SECOND_KEY, Asking(key.swapcase(), job), "the key in other letters")
+        call = self.calls.call(part.operation, self.asking(job=job), part, self.resource_of(part))
+        for number, (name, value) in enumerate(call.headers):
+            scheme, space, credential = value.partition(" ")
+            if name.lower() != "authorization" or not space or credential != key:
+                continue
+            for spelled, purpose, detail in (
+                (scheme, Purpose.BAD_KEY, "empty"),
+                (f"{scheme.swapcase()} {key}", Purpose.SCHEME_SPELLED, ""),
+            ):
+                headers = (*call.headers[:number], (name, spelled), *call.headers[number + 1 :])
+                self.send_call(replace(call, headers=headers), purpose, detail)
 
     def probe_ids(self, kind: _Kind) -> None:
         """Ids that nobody was given, and odd ones."""
@@ -760,14 +829,19 @@ class _Player:
     def probe_bodies(self, kind: _Kind) -> None:
         """Bodies that are wrong in one place, then odd ones, those last that are valid."""
         waiting: list[tuple[JobOperation, str, Variation]] = []
-        for part in self.parts(kind, Action.CREATE):
-            for media_type in media_types(part.operation)[:2]:
-                body, _ = self.calls.body_for(part.operation, part, media_type)
+        main = kind.main.id if kind.main else ""
+        for part in self.parts(kind, Action.CREATE, Action.FOLLOW_UP):
+            if part.action is Action.FOLLOW_UP and not main:
+                continue
+            for media_type in media_types(part.operation)[: 2 if part.action is Action.CREATE else 1]:
+                body, _ = self.calls.body_for(part.operation, part, media_type, job=main)
                 if body is None:
                     continue
                 schema, is_form = part.operation.body[media_type].get("schema") or {}, not is_json(media_type)
                 for each in self.calls.bodies.broken(schema, body, is_form)[:MOST_WRONG]:
                     self.try_variation(kind, part, Purpose.INVALID, each, media_type)
+                if part.action is Action.FOLLOW_UP:
+                    continue
                 odd = self.calls.bodies.odd(schema, body, is_form)[:MOST_WRONG]
                 waiting += [(part, media_type, each) for each in odd]
         for part, media_type, each in sorted(waiting, key=lambda one: not one[2].is_refused):
@@ -779,7 +853,8 @@ class _Player:
     ) -> None:
         detail = each.detail if is_json(media_type) else f"{each.detail} (in a form)"
         raw = b"null" if each.body is None else None
-        asking = self.asking(body=each.body, media_type=media_type, raw=raw)
+        job = kind.main.id if kind.main else ""
+        asking = self.asking(job=job, body=each.body, media_type=media_type, raw=raw)
         self.try_wrong(kind, part, purpose, asking, detail, keep)
 
     def try_wrong(
@@ -887,7 +962,10 @@ def plan(contract: ContractUnderTest, options: Options, budget: Budget) -> Plan:
         ways = creates_of(calls, resource)
         wanted = max(options.several, min(len(ways), 2 * options.several)) if ways else 0
         for number in range(wanted):
-            part, _, body = ways[number % len(ways)]
+            part, media_type, body = ways[number % len(ways)]
+            if number == 2 and media_type:
+                schema = part.operation.body[media_type].get("schema") or {}
+                body = calls.bodies.varied(schema, body) or body
             found.append(_planned(prices, Purpose.CREATE, part, body, 1))
         for part in resource.operations:
             if part.action in STARTS:
@@ -937,11 +1015,12 @@ def _planned_probes(
         yield planned(Purpose.BROKEN_JSON, 3)
     if operation.body:
         yield planned(Purpose.WRONG_TYPE, 2)
-    for name in media_types(operation)[:2] if part.action is Action.CREATE else ():
+    for name in media_types(operation)[: 2 if part.action is Action.CREATE else 1]:
         body, media_type = calls.body_for(operation, part, name)
         if media_type:
             schema, is_form = operation.body[name].get("schema") or {}, not is_json(name)
-            for purpose, made in ((Purpose.INVALID, calls.bodies.broken), (Purpose.ODD_INPUT, calls.bodies.odd)):
+            ways = [(Purpose.INVALID, calls.bodies.broken), (Purpose.ODD_INPUT, calls.bodies.odd)]
+            for purpose, made in ways if part.action is Action.CREATE else ways[:1]:
                 for each in made(schema, body, is_form)[:MOST_WRONG]:
                     yield _planned(prices, purpose, part, each.body, 1)
 
