@@ -16,6 +16,7 @@ from mockserver.jobs.resource import JobOperation, JobResource
 NO_JSON: Final = object()  # the body of an answer that is no JSON
 ALL_THAT_FOLLOWS: Final = "all that follows"  # stands in `skipped` where a play ended early
 AFTER_THE_END: Final = "after the end"  # the detail of the page after the one that says it is the last
+ANOTHER_TAG: Final = "another tag"  # the detail of a conditional request that is no repetition
 OTHER_VALUES: Final = "other values"  # the detail of a create that may ask for more than is made
 
 
@@ -47,6 +48,7 @@ class Purpose:
     BROKEN_JSON = "broken JSON"
     ODD_INPUT = "odd input"  # unicode, nulls, long texts, duplicated parameters: `detail` says which
     INVALID = "invalid input"  # breaks the schema in one place: `detail` says which
+    BOUND = "value at a bound"  # a create with the least or most that its schema allows: `detail` says of what
     FOLLOW_UP = "follow-up"
     WEBHOOK = "webhook"  # not sent by us: what the service posted to us, and what we answered
     OTHER = "other"

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from contract_tests.finding import Deviation, Severity, Unjudged
-from contract_tests.history import Exchange, History, JobStory, Purpose, Sighting
+from contract_tests.history import ANOTHER_TAG, Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
 from contract_tests.laws.jobs import RANK
 from contract_tests.laws.seen import (
@@ -40,10 +40,17 @@ from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.openapi.schema import Shape, shape_of
 
 LEVELS = 3  # of a result's schema that are looked through for links
+# What formats of results are called in requests, and what their bytes are.
+FORMATS = {
+    "png": ("image/png",), "jpeg": ("image/jpeg",), "jpg": ("image/jpeg",), "webp": ("image/webp",),
+    "gif": ("image/gif",), "mp4": ("video/mp4",), "mov": ("video/quicktime",), "webm": ("video/webm",),
+    "mp3": ("audio/mpeg",), "wav": ("audio/wav",), "ogg": ("audio/ogg",), "flac": ("audio/flac",),
+}  # fmt: skip
 NOT_NOW = (400, 409, 422, 425)  # statuses by which services say "not yet"
 NO_RESULT = "no result was fetched"
 LENGTH_TOLERANCE = 0.1  # of what was asked for; encoders end on a whole frame, services on a whole second
 _SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
+_TAG = re.compile(r'(W/)?"[^"]*"')  # RFC 9110, 8.8.3
 _RATIO = re.compile(r"(\d{1,2}):(\d{1,2})")
 _SAME_KIND = ({"video/mp4", "video/quicktime", "audio/mp4", "audio/m4a", "audio/x-m4a", "video/x-m4v"},
               {"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"}, {"audio/mpeg", "audio/mp3"},
@@ -119,6 +126,10 @@ def link_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, link, f"the link to the result was answered {link.status}{told}", str(link.status))
         return None
 
+    for broken in history.of(Purpose.LINK):
+        if not broken.status and "incomplete" in broken.problem:
+            message = f"what the link to the result leads to breaks off: {broken.problem}"
+            yield shows(history, broken, message, "broken off")
     plain = [e for e in history.of(Purpose.LINK) if e.status not in (0, 429) and _asks_for_all(e)]
     yield from each(plain, check, "no link to a result could be followed from here")
     for part in history.of(Purpose.LINK):
@@ -193,6 +204,19 @@ def size_is_right(history: History) -> Iterator[Deviation | Unjudged]:
     return each(known, check, "no file was fetched whose size was asked for and can be read")
 
 
+@law("RES017", "A result has the format that was asked for", Severity.SILENT)
+def format_is_right(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Exchange, Medium, str]) -> Deviation | None:
+        fetch, medium, wanted = found
+        kinds = FORMATS[wanted]
+        if medium.kind and medium.kind not in kinds and not any(_is_kind(medium.kind, kind) for kind in kinds):
+            return shows(history, fetch, f"these bytes are {medium.kind}, asked for was {wanted}", "format")
+        return None
+
+    known = list(_asked(history, "format", lambda value: str(value).lower() if str(value).lower() in FORMATS else None))
+    return each(known, check, "no file was fetched whose format was asked for")
+
+
 @law("RES009", "A result is refused before it is there", Severity.SILENT, level="working", needs=(Purpose.FETCH_EARLY,))
 def early_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(fetch: Exchange) -> Deviation | None:
@@ -207,11 +231,16 @@ def early_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("RES010", "What is not ready is refused as the contract has it", Severity.VIOLATION, needs=(Purpose.FETCH_EARLY,))
 def early_is_refused_as_declared(history: History) -> Iterator[Deviation | Unjudged]:
-    wanted = declared_status(history, "not_ready")
+    named = declared_status(history, "not_ready")
     kinds = history.contract.refusals.kinds
 
+    def wanted_for(fetch: Exchange) -> int | None:
+        operation = operations(history).get(fetch.operation)
+        numbers = [int(a.status) for a in operation.answers if a.status in ("409", "425")] if operation else []
+        return named or next(iter(numbers), None)
+
     def check(fetch: Exchange) -> Deviation | None:
-        status = status_of(history, fetch)
+        status, wanted = status_of(history, fetch), wanted_for(fetch)
         if 400 <= status < 500 and status != wanted:
             is_mixed = "not_found" in kinds(status, fetch.json)
             told = " as if the job were unknown" if is_mixed else ""
@@ -221,7 +250,7 @@ def early_is_refused_as_declared(history: History) -> Iterator[Deviation | Unjud
             return found if is_mixed or status not in NOT_NOW else replace(found, severity=Severity.NOTE)
         return None
 
-    usable = [e for e in _early(history) if wanted]
+    usable = [e for e in _early(history) if wanted_for(e)]
     return each(usable, check, "no result was asked for early, or no status is declared for that")
 
 
@@ -242,6 +271,9 @@ def range_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
                 yield shows(history, part, f"Content-Range is {shown(part.header('content-range'))}", "content-range")
             elif span and not part.is_cut:
                 first, last = int(span[1]), int(span[2])
+                asked = _first_asked(part, whole)
+                if asked is not None and first != asked and first <= last:
+                    yield shows(history, part, f"the part begins at {first}, asked for was {asked}", "place")
                 if last - first + 1 != part.size:
                     yield shows(history, part, f"Content-Range says {span[0]}, sent were {part.size} bytes", "length")
                 elif whole and not whole.is_cut and part.body != whole.body[first : last + 1]:
@@ -271,6 +303,12 @@ def condition_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
         sent = next((v for k, v in again.request_headers if k.lower() == "if-none-match"), "")
         if again.status == 200 and again.header("etag") in (sent, None):
             return shows(history, again, f"If-None-Match was {shown(sent)}, and the whole was sent", "sent again")
+        if again.status == 304 and again.detail == ANOTHER_TAG:
+            return shows(
+                history, again, f"If-None-Match was {shown(sent)}, which is another tag, and 304 came", "other"
+            )
+        if again.detail == ANOTHER_TAG:
+            return None
         if again.status == 304 and again.body:
             return shows(history, again, "304 came with a body", "body")
         return None
@@ -282,6 +320,9 @@ def condition_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
 def tag_stays(history: History) -> Iterator[Deviation | Unjudged]:
     def check(pair: tuple[Exchange, Exchange]) -> Deviation | None:
         before, after = pair
+        tag = after.header("etag") or ""
+        if tag and not _TAG.fullmatch(tag):
+            return shows(history, after, f"the entity tag is {shown(tag)}, expected one in quotes", "quotes")
         same = after.status in (206, 304) or before.body == after.body or not after.body
         if same and before.header("etag") != after.header("etag") and after.header("etag"):
             message = f"the entity tag was {shown(before.header('etag'))}, then {shown(after.header('etag'))}"
@@ -335,6 +376,15 @@ def head_differs(history: History, head: Exchange, get: Exchange) -> Iterator[De
     for name, told, real in (kinds, ("content-length", head.header("content-length"), get.header("content-length"))):
         if told is not None and real is not None and told != real:
             yield shows(history, head, f"HEAD says {name}: {told}, GET says {real}", name)
+
+
+def _first_asked(part: Exchange, whole: Exchange | None) -> int | None:
+    """The first byte that a request for one part asks for; None where that is not known."""
+    asked = next((value for name, value in part.request_headers if name.lower() == "range"), "")
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", asked)
+    if not found or (not found[1] and (whole is None or whole.is_cut)):
+        return None
+    return int(found[1]) if found[1] else max(0, (whole.size if whole else 0) - int(found[2] or 0))
 
 
 def _heads(history: History, purpose: str, any_status: bool = False) -> list[tuple[Exchange, Exchange]]:

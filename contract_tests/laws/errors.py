@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from contract_tests.clauses import pointers_below
@@ -10,6 +11,7 @@ from contract_tests.history import NO_JSON, OTHER_VALUES, Exchange, History, Pur
 from contract_tests.laws import law
 from contract_tests.laws.answers import judged_by
 from contract_tests.laws.seen import (
+    OWN,
     at,
     came_too_often,
     declared_status,
@@ -48,7 +50,10 @@ def no_server_error(history: History) -> Iterator[Deviation | Unjudged]:
             return None
         why = f" ({exchange.detail})" if exchange.detail else ""
         message = f"{exchange.purpose}{why} was answered {status}"
-        return shows(history, exchange, message, f"{exchange.purpose} {status}")
+        # What a service makes of wrong requests is a matter for each kind of them; right ones are all alike.
+        return shows(
+            history, exchange, message, str(status) if exchange.purpose in OWN else f"{exchange.purpose} {status}"
+        )
 
     return each([e for e in history.asked if e.status], check, "no request was answered")
 
@@ -75,7 +80,25 @@ def valid_is_accepted(history: History) -> Iterator[Deviation | Unjudged]:
     # Not every model makes every size; and with a charset, 415 can only be about that.
     sure = [e for e in history.of(Purpose.CREATE) if e.detail != OTHER_VALUES or status_of(history, e) in (200, 415)]
     creates = [e for e in sure if status_of(history, e) not in (0, *NOT_THE_REQUEST)]
+    # A follow-up's source has succeeded, so that it is there.
+    refused = {0, *NOT_THE_REQUEST} - {404}
+    creates += [e for e in history.of(Purpose.FOLLOW_UP) if status_of(history, e) not in refused]
     return each(creates, check, "no create was answered, or all were refused for the key, the money or the pace")
+
+
+@law("ERR020", "What the schema allows is accepted", Severity.VIOLATION, needs=(Purpose.BOUND,))
+def bounds_are_accepted(history: History) -> Iterator[Deviation | Unjudged]:
+    """Values at the bounds of a field. A word of an enum may not go with all other fields; that is a warning."""
+
+    def check(exchange: Exchange) -> Deviation | None:
+        status = status_of(history, exchange)
+        if status in (400, 422):
+            text = exchange.body[:120].decode(errors="replace")
+            found = shows(history, exchange, f"{exchange.detail} was answered {status}: {shown(text)}", exchange.detail)
+            return replace(found, severity=Severity.WARNING) if "enum" in exchange.detail else found
+        return None
+
+    return each(_asked(history, Purpose.BOUND), check, "no value at a bound was sent")
 
 
 @law("ERR017", "A list that is declared is served", Severity.BREAKS, level="readable", needs=(Purpose.LIST,))
@@ -171,16 +194,19 @@ def invalid_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     needs=(Purpose.INVALID,),
 )
 def invalid_has_its_status(history: History) -> Iterator[Deviation | Unjudged]:
-    wanted = declared_status(history, "invalid_request")
-
     def check(exchange: Exchange) -> Deviation | None:
-        status = status_of(history, exchange)
+        status, wanted = status_of(history, exchange), wanted_for(exchange)
         usual = {wanted, declared_status(history, "not_found"), 404, 409, 413, 414, 415, 422, 431, 429}
         if 400 <= status < 500 and status not in usual and status in (401, 402, 403, 405, 406, 408, 410):
             return shows(history, exchange, f"invalid input was answered {status}, declared is {wanted}", str(status))
         return None
 
-    known = [e for e in _asked(history, Purpose.INVALID) if wanted]
+    def wanted_for(exchange: Exchange) -> int | None:
+        operation = operations(history).get(exchange.operation)
+        numbers = [a.status for a in operation.answers if a.status in ("400", "422")] if operation else []
+        return declared_status(history, "invalid_request") or (int(numbers[0]) if numbers else None)
+
+    known = [e for e in _asked(history, Purpose.INVALID) if wanted_for(e)]
     return each(known, check, "no status is declared for invalid input, or none was sent")
 
 

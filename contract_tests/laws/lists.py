@@ -298,6 +298,24 @@ def nothing_is_doubled(history: History) -> Iterator[Deviation | Unjudged]:
     return each(told, check, "no list tells what its jobs were asked for, or a create was not answered")
 
 
+@law("LST015", "A list of jobs in one state holds no others", Severity.SILENT, needs=(Purpose.LIST,))
+def filter_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
+    def check(found: tuple[Page, str]) -> Deviation | None:
+        page, wanted = found
+        words = [_word_of(page, item) for item in page.items]
+        other = next((word for word in words if isinstance(word, str) and word != wanted), None)
+        if other is not None:
+            return shows(
+                history, page.exchange, f"asked for were jobs that are {shown(wanted)}, one is {shown(other)}", "other"
+            )
+        if not page.items and _is_known_in(history, page, wanted):
+            return shows(history, page.exchange, f"no job is {shown(wanted)}, though one was seen so", "empty")
+        return None
+
+    filtered = [(p, word) for p in _pages(history) if (word := _filter_of(history, p))]
+    return each(filtered, check, "no list was asked for the jobs in one state")
+
+
 @law("LST014", "After the last job of a list there is none", Severity.BREAKS, needs=(Purpose.LIST,))
 def nothing_comes_after_the_end(history: History) -> Iterator[Deviation | Unjudged]:
     def check(page: Page) -> Deviation | None:
@@ -461,6 +479,30 @@ def _order(history: History, page: Page) -> str:
     text = page.asked(history, "order") or (parameter.schema.get("default") if parameter else None)
     text = str(text or "").lower()
     return "asc" if text in ("asc", "ascending") else "desc" if text in ("desc", "descending") else ""
+
+
+def _filter_of(history: History, page: Page) -> str:
+    """The status that a list was asked for; '' for none."""
+    query = query_of(page.exchange)
+    name = history.contract.vocabulary.best("roles", "status", list(query))
+    return query[name] if name else ""
+
+
+def _word_of(page: Page, item: Any) -> Any:
+    pointers = page.part.view.fields.get("status", ()) if page.part.view else ()
+    return at(item, pointers[0]) if pointers and isinstance(item, dict) else ABSENT
+
+
+def _is_known_in(history: History, page: Page, word: str) -> bool:
+    """Whether a job was last seen with a status before a list, and so again after it."""
+    number = page.exchange.number
+    for story in history.jobs:
+        seen = [s for s in looks(story) if page.part in story.resource.operations]
+        before = [s.word for s in seen if s.exchange.number < number][-1:]
+        after = [s.word for s in seen if s.exchange.number > number][:1]
+        if before == [word] == after:
+            return True
+    return False
 
 
 def _prompt_of(history: History, fields: Any) -> str:

@@ -6,10 +6,20 @@ from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import Exchange, History, Purpose
 from contract_tests.laws import law
 from contract_tests.laws.lists import page_of
-from contract_tests.laws.seen import came_too_often, declared_status, each, is_good, operations, shows, status_of
+from contract_tests.laws.seen import (
+    came_too_often,
+    declared_status,
+    each,
+    is_good,
+    operations,
+    shows,
+    shows_job,
+    status_of,
+)
 from contract_tests.playing.seeing import bare_id
 from mockserver.jobs.resource import Action
 
+_READS = (Action.RETRIEVE, Action.RESULT)
 SHORTEST_SECRET = 12  # characters; a shorter one may stand in an answer by chance
 
 
@@ -125,11 +135,11 @@ def _wanted(history: History, exchange: Exchange) -> set[int]:
 
 def _private(history: History, actions: set[Action], what: str) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
-        return (
-            shows(history, exchange, f"{what} ({exchange.status})", exchange.action)
-            if is_good(history, exchange)
-            else None
-        )
+        # 200 with nothing of the job in it is wrong, too; but its schema has a law, and nobody was shown anything.
+        is_empty = exchange.action in _READS and not shows_job(history, exchange)
+        if not is_good(history, exchange) or is_empty:
+            return None
+        return shows(history, exchange, f"{what} ({exchange.status})", exchange.action)
 
     asked = [e for e in _asked(history, Purpose.SECOND_KEY) if e.action in actions]
     return each(asked, check, "no other key asked for a job that way")

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from contract_tests.contract import shape_at
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import NO_JSON, Exchange, History, JobStory, Purpose, Sighting
+from contract_tests.playing.seeing import sightings
 from mockserver.errors import MockserverError
 from mockserver.jobs.resource import Action, JobOperation, Pointer
 from mockserver.openapi.document import Answer, Document, Operation, is_json, pointer_text, pointer_tokens
@@ -16,6 +18,7 @@ from mockserver.openapi.schema import Shape, Validator
 
 ABSENT: Final = object()  # nothing stands there, not even null
 MAX_FAULTS = 8  # of one answer; a wrong envelope makes every field wrong
+MAX_ERRORS = 200  # that are read of one answer
 MAX_SHOWN = 160  # characters of a value in a message
 # Answers that HTTP itself gives to anybody, whatever a contract says: their laws are of their own.
 _ANYBODY = {408, 413, 414, 425, 426, 429, 431, 503}
@@ -94,6 +97,11 @@ def status_of(history: History, exchange: Exchange) -> int:
 def is_good(history: History, exchange: Exchange) -> bool:
     """Whether a request was served."""
     return 200 <= status_of(history, exchange) < 300
+
+
+def shows_job(history: History, exchange: Exchange) -> bool:
+    """Whether an answer has anything of the job that was asked for: its id, or what a job is read by."""
+    return exchange.job.encode() in exchange.body or bool(sightings(history.contract, exchange))
 
 
 def came_too_often(history: History, exchange: Exchange) -> bool:
@@ -227,18 +235,21 @@ def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterat
     schema = node.get("schema")
     if schema is None:
         return
-    seen: set[str] = set()
-    for error in _errors(history, exchange.operation, answer.status, named, schema, value):
-        keyword = str(error.schema_path[-1]) if error.schema_path else ""
+    found: dict[tuple[str, str], list[Any]] = {}  # what is wrong at one place, in one way; several may be missing there
+    for error in islice(_errors(history, exchange.operation, answer.status, named, schema, value), MAX_ERRORS):
         where = "/".join("*" if isinstance(token, int) else str(token) for token in error.instance_path)
-        what = f": {keyword}" + (f" {error.message[:80]}" if keyword == "required" else "")
-        if (cause := f"/{where}{what}") not in seen and len(seen) < MAX_FAULTS:
-            seen.add(cause)
-            at_field = f"`{where}`: " if where else ""
-            content = f"{at}{pointer_text(('content', named, 'schema'))}"
-            pointer, origin = _origin(history.contract.document, content, schema, error.evaluation_path)
-            message = f"{at_field}{error.message[:MAX_SHOWN]}"
-            yield Fault("body", message, pointer, cause, origin=origin and f"{origin}{what}")
+        found.setdefault((where, str(error.schema_path[-1]) if error.schema_path else ""), []).append(error)
+    content = f"{at}{pointer_text(('content', named, 'schema'))}"
+    for (where, keyword), errors in islice(found.items(), MAX_FAULTS):
+        message, what = errors[0].message[:MAX_SHOWN], f": {keyword}"
+        if keyword == "required":
+            names = sorted({error.message.partition(" is a required")[0].strip('"') for error in errors})
+            told = ", ".join(f"`{name}`" for name in names[:MAX_FAULTS])
+            more = f" and {len(names) - MAX_FAULTS} more" if len(names) > MAX_FAULTS else ""
+            message, what = f"{told}{more} is required and not there", f": required {' '.join(names)[:200]}"
+        pointer, origin = _origin(history.contract.document, content, schema, errors[0].evaluation_path)
+        at_field = f"`{where}`: " if where else ""
+        yield Fault("body", f"{at_field}{message}", pointer, f"/{where}{what}", origin=origin and f"{origin}{what}")
 
 
 def _origin(document: Document, content: str, schema: Any, steps: Iterable[Any]) -> tuple[str, str]:

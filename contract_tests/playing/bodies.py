@@ -20,6 +20,8 @@ COUNTS = ("n", "count", "num_outputs", "number_of_videos", "batch_size")  # name
 MOST_DEPTH = 8
 MOST_FIELDS = 20  # of a body that are broken one by one
 MOST_NULLS = 6  # fields that are tried with null though the request says nothing of them
+LARGE = 2.0**53  # numbers beyond are the limits of a type, and no bounds of a service
+LONGEST = 40_000  # characters of a text that is as long as it may be
 LONG = 1_500  # characters of a long prompt; a service that cuts texts does it at a round number below
 _PNG: Final = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -351,6 +353,35 @@ class Bodies:
     def _is_dear(self, name: str) -> bool:
         """Whether another value of a field may cost many times as much: a model, or several results."""
         return name in COUNTS or self._vocabulary.rank("inputs", "model", name) is not None
+
+    def at_bounds(self, schema: Any, body: Any, is_form: bool) -> list[Variation]:
+        """The body with one value each at a bound of its field, or the last word of its enum; all of them valid."""
+        if not isinstance(body, dict):
+            return []
+        found: list[Variation] = []
+        for name, node in union_of(self._document, schema).properties.items():
+            if is_hidden(self._document, node, in_request=True) or self._is_dear(name):
+                continue
+            shape = union_of(self._document, node)
+            bounds: list[tuple[str, Any]] = []
+            if {"integer", "number"} & set(shape.types):
+                named = (("its minimum", shape.number("minimum")), ("its maximum", shape.number("maximum")))
+                bounds += [(what, int(value) if value == int(value) else value) for what, value in named
+                           if value is not None and abs(value) < LARGE]  # fmt: skip
+            if "string" in shape.types and not shape.constants and (most := shape.number("maxLength")) is not None:
+                bounds += [("as long as its maxLength", "w" * int(most))] if 0 < most <= LONGEST else []
+            if shape.constants and len(shape.constants) > 1:
+                bounds.append(("the last word of its enum", shape.constants[-1]))
+            found += [Variation(f"{name}: {what}", {**body, name: value}, is_refused=False) for what, value in bounds]
+        return [each for each in found if each.body != body and self.is_valid(schema, each.body)]
+
+    def reworded(self, schema: Any, body: Any) -> Any:
+        """The body with another prompt, if that is valid; else as it is."""
+        for name in body if isinstance(body, dict) else ():
+            if self._vocabulary.rank("inputs", "prompt", name) is not None and isinstance(body[name], str):
+                tried = {**body, name: f"{body[name]}, at night"}
+                return tried if self.is_valid(schema, tried) else body
+        return body
 
     def unusual(self, schema: Any, body: Any) -> Any:
         """The body with a prompt of unusual characters, if that is valid; else as it is."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract_tests.playing.calls import Calls, Way, creates_of
 from mockserver.jobs.resource import STARTS, Action, JobOperation, JobResource
+from mockserver.openapi.document import Operation
 from mockserver.openapi.schema import union_of
 
 ANY = "*"  # stands for all that has no price of its own
@@ -56,6 +57,10 @@ class Prices:
         longest = self._longest(resource)
         seconds = min(float(told[1]), longest or inf) if told else longest  # nobody makes a film of 12,345 s
         return None if seconds is None else round(price * seconds, 6)
+
+    def of_any(self, operation: Operation) -> float | None:
+        """What a request of an operation costs that starts no job, if a user says so."""
+        return next((self._given[name] for name in (operation.name, operation.id, ANY) if name in self._given), None)
 
     def _input(self, resource: JobResource, part: JobOperation, body: Any, role: str) -> Any:
         """What a request says for a role (model, length), or what stands for it where it says nothing."""

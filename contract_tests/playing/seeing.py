@@ -15,7 +15,7 @@ MOST_ID = 500  # characters; what is longer is no id
 # Where several states have the same word, as with a flag that says only whether a job is over.
 _LIKELIEST = (State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED, State.QUEUED)
 _BAD = (State.FAILED, State.CANCELLED, State.EXPIRED)
-_STARTS = (Purpose.CREATE, Purpose.FOLLOW_UP)
+_STARTS = (Purpose.CREATE, Purpose.FOLLOW_UP, Purpose.BOUND)
 # Answers to those who should see nothing, and to what should have been refused, tell nothing of the job's own life.
 _ELSEWHERE = (
     Purpose.SECOND_KEY,

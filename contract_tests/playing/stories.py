@@ -15,7 +15,16 @@ from urllib.parse import parse_qs, urljoin
 import orjson
 
 from contract_tests.contract import ContractUnderTest
-from contract_tests.history import AFTER_THE_END, ALL_THAT_FOLLOWS, OTHER_VALUES, Exchange, History, Purpose, Sighting
+from contract_tests.history import (
+    AFTER_THE_END,
+    ALL_THAT_FOLLOWS,
+    ANOTHER_TAG,
+    OTHER_VALUES,
+    Exchange,
+    History,
+    Purpose,
+    Sighting,
+)
 from contract_tests.playing.bodies import SEED, Variation
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import MALFORMED, Asking, Calls, Way, creates_of, media_types
@@ -42,6 +51,7 @@ MOST_LIMITED = 9  # such refusals in a row, after which no request is tried agai
 USUAL_WAIT = 1.0  # seconds after such a refusal that does not say how long
 MOST_POLLS = 400  # of one job
 MOST_WRONG = 40  # invalid or odd requests of one operation
+MOST_BOUNDS = 12  # creates with a value at a bound
 MOST_PAGES = 12
 LARGEST_PAGE = 1000  # items that are asked for at once, where a list allows that
 UNUSUAL = "unusual characters"  # the detail of a create
@@ -475,6 +485,9 @@ class _Player:
         running = [job for job in kind.jobs[1:] if not job.is_over]
         if cancel and running:
             job = running.pop(0)
+            if self.options.second_key and not self.calls.is_open(cancel.operation):
+                self.send(cancel, Purpose.SECOND_KEY, Asking(self.options.second_key, job.id), "at work")
+                self.poll(job)
             self.send(cancel, Purpose.CANCEL, self.asking(job=job.id), "at work")
             self.poll(job)
         if isinstance(self.pace, Moving) and running and State.FAILED in kind.resource.words:
@@ -499,9 +512,10 @@ class _Player:
 
     def look_again(self, kind: _Kind) -> None:
         """Whether a job that has ended still is as it was."""
-        if kind.main and kind.main.last and kind.main.last.state in TERMINAL:
-            for part in self.parts(kind, Action.RETRIEVE)[:1]:
-                self.send(part, Purpose.AGAIN, self.asking(job=kind.main.id))
+        for part in self.parts(kind, Action.RETRIEVE)[:1]:
+            for job in kind.jobs:
+                if job.last and job.last.state in TERMINAL:
+                    self.send(part, Purpose.AGAIN, self.asking(job=job.id))
 
     def fetch_all(self, kind: _Kind) -> None:
         """The results of a job that has succeeded, in all ways; those of one that has failed should be refused."""
@@ -533,8 +547,9 @@ class _Player:
                 asking = self.asking(job=done.id, headers=(("Range", wanted),))
                 self.send(part, Purpose.FETCH_RANGE, asking, what, follow=True)
             if tags[0][0]:
-                asking = self.asking(job=done.id, headers=(("If-None-Match", tags[0][0]),))
-                self.send(part, Purpose.FETCH_CONDITIONAL, asking, follow=True)
+                for tag, detail in ((tags[0][0], ""), ('"another-0123456789"', ANOTHER_TAG)):
+                    asking = self.asking(job=done.id, headers=(("If-None-Match", tag),))
+                    self.send(part, Purpose.FETCH_CONDITIONAL, asking, detail, follow=True)
         if done.last:
             self.follow_links(done, done.last)
         other = next((j for j in kind.jobs if j.is_varied and j.last and j.last.state is State.SUCCEEDED), None)
@@ -590,8 +605,21 @@ class _Player:
                 schema = next(p.schema for p in part.operation.parameters if p.name == order)
                 for word in shape_of(self.contract.document, schema).constants or ["asc", "desc"]:
                     self.send(part, Purpose.LIST, self.asking(query={order: word}), f"{order}={word}")
+            self.filter_list(kind, part)
             if part.operation.method == "GET":
                 self.send(part, Purpose.HEAD, self.asking(method="HEAD"))
+
+    def filter_list(self, kind: _Kind, part: JobOperation) -> None:
+        """The jobs in one state, where a list can be asked for those."""
+        parameters = {p.name: p for p in part.operation.parameters if p.place == "query"}
+        name = self.contract.vocabulary.best("roles", "status", list(parameters))
+        if name is None:
+            return
+        known = shape_of(self.contract.document, parameters[name].schema).constants
+        seen = [job.last.word for job in kind.jobs if job.last and isinstance(job.last.word, str)]
+        for word in dict.fromkeys([*seen, *(known or [])]):
+            if isinstance(word, str) and (known is None or word in known):
+                self.send(part, Purpose.LIST, self.asking(query={name: word}), f"{name}={word}")
 
     def bounds(self, part: JobOperation, limit: str) -> list[int]:
         """The smallest and the largest page that a list may be asked for, by its schema."""
@@ -673,13 +701,20 @@ class _Player:
                 self.fetch_all(reader)
 
     def read_others(self) -> None:
-        """Operations that are no part of a job, where they can be read without knowing more."""
+        """Operations that are no part of a job: those that can be read without knowing more, and all without a key."""
         known = {part.operation.name for part in self.contract.parts}
-        others = [o for o in self.contract.document.operations if o.name not in known and o.method == "GET"]
-        for operation in [o for o in others if "{" not in o.path][:MOST_OTHERS]:
-            self.send_call(self.calls.call(operation, self.asking()), Purpose.OTHER)
-            if not self.calls.is_open(operation) and self.options.key:
-                self.send_call(self.calls.call(operation, Asking()), Purpose.NO_KEY)
+        others = [operation for operation in self.contract.document.operations if operation.name not in known]
+        for operation in others[:MOST_OTHERS]:
+            if operation.method == "GET" and "{" not in operation.path:
+                self.send_call(self.calls.call(operation, self.asking()), Purpose.OTHER)
+            if self.calls.is_open(operation) or not self.options.key:
+                continue
+            for key, purpose, detail in (("", Purpose.NO_KEY, ""), (self.bad_key, Purpose.BAD_KEY, "refused")):
+                if operation.method == "GET":
+                    self.send_call(self.calls.call(operation, Asking(key)), purpose, detail)
+                elif not self.budget.is_read_only and self.budget.reserve(self.prices.of_any(operation)):
+                    exchange = self.send_call(self.calls.call(operation, Asking(key)), purpose, detail)
+                    self.budget.settle(exchange.status == 0 or is_success(self.contract, exchange))
 
     # -- follow-ups -------------------------------------------------------------------------------------
 
@@ -692,6 +727,8 @@ class _Player:
         for part in parts if done else ():
             assert done is not None
             body, media_type = self.calls.body_for(part.operation, part, job=done.id)
+            if media_type:  # so that it can be told from its source
+                body = self.calls.bodies.reworded(part.operation.body[media_type].get("schema") or {}, body)
             asking = self.asking(job=done.id, body=body, media_type=media_type)
             exchange = self.start(part, Purpose.FOLLOW_UP, asking, keep=KEPT_FOR_PROBES)
             if exchange is not None:
@@ -707,6 +744,7 @@ class _Player:
             self.skip(Purpose.SECOND_KEY, "no second key was given")
         for part in self.parts(kind, *_SAFE):
             self.probe_keys(part, known)
+            self.probe_words(part, known)
         self.probe_ids(kind)
         self.probe_methods(kind, known)
         for part in self.parts(kind, Action.LIST):
@@ -726,6 +764,17 @@ class _Player:
             self.send(part, Purpose.SECOND_KEY, Asking(self.options.second_key, job))
         if part.action is Action.RETRIEVE and self.options.key:
             self.probe_spelling(part, job)
+
+    def probe_words(self, part: JobOperation, job: str) -> None:
+        """Words that a query parameter does not have; and a list of the second key with its usual parameters."""
+        for parameter in part.operation.parameters:
+            if parameter.place == "query" and shape_of(self.contract.document, parameter.schema).constants:
+                asking = self.asking(job=job, query={parameter.name: "no-such-value"})
+                self.send(part, Purpose.ODD_INPUT, asking, f"{parameter.name}=no-such-value")
+        names = [p.name for p in part.operation.parameters]
+        limit = self.contract.vocabulary.best("paging", "limit", names) if part.action is Action.LIST else None
+        if limit and self.options.second_key and not self.calls.is_open(part.operation):
+            self.send(part, Purpose.SECOND_KEY, Asking(self.options.second_key, query={limit: 10}), f"{limit}=10")
 
     def probe_spelling(self, part: JobOperation, job: str) -> None:
         """The right key, written wrongly; and its scheme, in other letters."""
@@ -844,6 +893,12 @@ class _Player:
                     continue
                 odd = self.calls.bodies.odd(schema, body, is_form)[:MOST_WRONG]
                 waiting += [(part, media_type, each) for each in odd]
+        for part in self.parts(kind, Action.CREATE):
+            for media_type in media_types(part.operation)[:1]:
+                body, _ = self.calls.body_for(part.operation, part, media_type)
+                schema, is_form = part.operation.body[media_type].get("schema") or {}, not is_json(media_type)
+                for each in self.calls.bodies.at_bounds(schema, body, is_form)[:MOST_BOUNDS]:
+                    self.try_variation(kind, part, Purpose.BOUND, each, media_type, KEPT_FOR_PROBES)
         for part, media_type, each in sorted(waiting, key=lambda one: not one[2].is_refused):
             keep = 0 if each.is_refused else KEPT_FOR_PROBES
             self.try_variation(kind, part, Purpose.ODD_INPUT, each, media_type, keep)
@@ -891,8 +946,12 @@ class _Player:
             asking = self.asking(job=main.id, body=body, media_type=media_type)
             self.try_wrong(kind, part, Purpose.AFTER_DELETE, asking, "")
         if not self.options.keep:
-            for id in [*(job.id for job in kind.jobs if job is not main), *kind.strays]:
-                self.send(delete, Purpose.DELETE, self.asking(job=id), "clean up")
+            ids = [*(job.id for job in kind.jobs if job is not main), *kind.strays]
+            left = [
+                id for id in ids if self.send(delete, Purpose.DELETE, self.asking(job=id), "clean up").status >= 400
+            ]
+            if left:
+                self.skip("clean up", f"{len(left)} jobs could not be deleted, and stay: {', '.join(left)[:300]}")
 
 
 _ODD_IDS = (
@@ -1019,9 +1078,11 @@ def _planned_probes(
         body, media_type = calls.body_for(operation, part, name)
         if media_type:
             schema, is_form = operation.body[name].get("schema") or {}, not is_json(name)
-            ways = [(Purpose.INVALID, calls.bodies.broken), (Purpose.ODD_INPUT, calls.bodies.odd)]
-            for purpose, made in ways if part.action is Action.CREATE else ways[:1]:
-                for each in made(schema, body, is_form)[:MOST_WRONG]:
+            made_by = calls.bodies
+            ways = [(Purpose.INVALID, made_by.broken, MOST_WRONG), (Purpose.ODD_INPUT, made_by.odd, MOST_WRONG),
+                    (Purpose.BOUND, made_by.at_bounds, MOST_BOUNDS)]  # fmt: skip
+            for purpose, made, most in ways if part.action is Action.CREATE else ways[:1]:
+                for each in made(schema, body, is_form)[:most]:
                     yield _planned(prices, purpose, part, each.body, 1)
 
 
