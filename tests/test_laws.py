@@ -12,7 +12,7 @@ from test_hooks import SCENARIOS, SERVICES
 
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.finding import Deviation, Severity, Unjudged, Verdict
-from contract_tests.history import Exchange, History, Purpose
+from contract_tests.history import AFTER_THE_END, Exchange, History, Purpose
 from contract_tests.judging import FAILED, judge
 from contract_tests.laws import LAWS, all_laws, law
 from contract_tests.laws.instants import read
@@ -51,7 +51,7 @@ class Book:
         exchange = Exchange(
             number=len(self.history.exchanges) + 1, purpose=purpose, operation=operation, action=action,
             method=method or operation.partition(" ")[0],
-            url="http://service.test" + operation.partition(" ")[2].replace("{video_id}", job) + query,
+            url="http://service.test" + re.sub(r"\{[^}]+\}", job, operation.partition(" ")[2]) + query,
             request_headers=(("content-type", "application/json"), *asked),
             request_body=orjson.dumps(sent) if sent is not None else b"", status=status,
             headers=tuple(told.items()), body=raw, started=START + at, seconds=0.01, job=job, detail=detail,
@@ -441,6 +441,47 @@ HOSTED_BEGUN = (
     asked(Purpose.POLL, "GET /v1/videos/{video_id}", HOSTED),
 )
 SECOND = {**JOB, "id": OTHER["id"], "created_at": START + 5}
+PROMPT = "a red ball on a wooden table"
+PROMPTED = {**JOB, "prompt": PROMPT}
+CREATED_BY_PROMPT = (asked(Purpose.CREATE, "POST /videos", PROMPTED, sent={"prompt": PROMPT}),
+                     asked(Purpose.POLL, ONE, PROMPTED))  # fmt: skip
+LONGER = {**REMIX, "seconds": "8"}
+TRACE = {"error": {**PROBLEM["error"], "message": 'Traceback (most recent call last):\n  File "/srv/app.py", line 7'}}
+MISNAMED = {"error": {**PROBLEM["error"], "param": "seconds"}}
+# A contract of pictures, whose jobs have a width, a format and a start, and can be cancelled and filtered.
+PICTURES, PICTURE_JOB = "tests/documents/pictures.yaml", "GET /tasks/{task_id}"
+PICTURE = {
+    "task_id": ID, "task_status": "PENDING", "model": "pixel-1", "prompt": "a cat", "negative_prompt": None,
+    "width": 512, "height": 512, "n": 1, "output_format": "png", "seed": 7, "progress": 0,
+    "created_at": "2026-09-21T14:13:20Z", "started_at": None, "finished_at": None, "images": None, "error": None,
+}  # fmt: skip
+DRAWING = {**PICTURE, "task_status": "RUNNING", "started_at": "2026-09-21T14:13:30Z", "progress": 40}
+DRAWN = {
+    **DRAWING, "task_status": "SUCCEEDED", "progress": 100, "finished_at": "2026-09-21T14:14:00Z",
+    "images": [{"url": "http://cdn.test/1.jpg", "width": 512, "height": 512, "format": "png"}],
+}  # fmt: skip
+TOLD = {"x-request-id": "req-0123456789"}
+
+
+def enveloped(data: Any) -> dict[str, Any]:
+    return {"code": 0, "message": "ok", "data": data}
+
+
+def paged(*items: Any, size: int = 10) -> dict[str, Any]:
+    return enveloped({"items": list(items), "page": 1, "page_size": size, "total": len(items)})
+
+
+def drawn(body: Any, at: float = 0.0, **sent: Any) -> tuple[Request, Request]:
+    """A picture that was asked for, and how it was read."""
+    begun = enveloped({"task_id": ID, "task_status": "PENDING"})
+    asked_for = {"model": "pixel-1", "prompt": "a cat", **sent}
+    return (asked(Purpose.CREATE, "POST /tasks", begun, 202, sent=asked_for, headers=TOLD),
+            asked(Purpose.POLL, PICTURE_JOB, enveloped(body), at=at, headers=TOLD))  # fmt: skip
+
+
+TOO_LATE = {"code": 40900, "message": "It has ended.", "data": None}
+CANCELLED = {**DRAWING, "task_status": "CANCELLED", "finished_at": "2026-09-21T14:13:45Z"}
+JPEG, PNG = ({"headers": {"content-type": kind}} for kind in ("image/jpeg", "image/png"))
 
 # Code, contract, what goes before, the request that breaks the law, and its twin.
 TWINS: list[tuple[str, str, tuple[Request, ...], Request, Request]] = [
@@ -489,6 +530,47 @@ TWINS: list[tuple[str, str, tuple[Request, ...], Request, Request]] = [
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
     ("RES008", "openai", ENDED, asked(Purpose.FETCH, CONTENT, LIBRARY.video(1280, 720, 4), **FILM),
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
+    ("JOB009", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "height": 768})[1], drawn(PICTURE)[1]),
+    ("JOB047", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "started_at": PICTURE["created_at"]})[1],
+     drawn(PICTURE)[1]),
+    ("JOB053", PICTURES, drawn(DRAWN, at=60.0),
+     asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", enveloped(DRAWN), at=61.0),
+     asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", TOO_LATE, 409, at=61.0)),
+    ("JOB055", PICTURES, (*drawn(DRAWING, at=20.0),
+                          asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", TOO_LATE, 409, at=30.0)),
+     drawn(DRAWING, at=31.0)[1], drawn(DRAWN, at=60.0)[1]),
+    ("JOB054", "openai", ENDED,
+     asked(Purpose.FOLLOW_UP, "POST /videos/extensions", LONGER, sent={"prompt": "a dog", "seconds": "8"}, at=100.0),
+     asked(Purpose.FOLLOW_UP, "POST /videos/extensions", {**LONGER, "seconds": "12"},
+           sent={"prompt": "a dog", "seconds": "8"}, at=100.0)),
+    ("ERR018", "openai", BEGUN, asked(Purpose.UNKNOWN_ID, ONE, TRACE, 404),
+     asked(Purpose.UNKNOWN_ID, ONE, PROBLEM, 404)),
+    ("ERR019", "openai", BEGUN, asked(Purpose.INVALID, "POST /videos", MISNAMED, 400, detail="prompt: missing"),
+     asked(Purpose.INVALID, "POST /videos", MISNAMED, 400, detail="seconds: a word that is not in its enum")),
+    ("ERR020", PICTURES, drawn(PICTURE),
+     asked(Purpose.BOUND, "POST /tasks", {"code": 40000, "message": "Too small.", "data": None}, 400,
+           detail="width: its minimum"),
+     asked(Purpose.BOUND, "POST /tasks", enveloped({"task_id": "task_2", "task_status": "PENDING"}), 202,
+           detail="width: its minimum", job="task_2", headers=TOLD)),
+    ("HDR008", "openai", ENDED, asked(Purpose.FETCH, CONTENT, b"", 302),
+     asked(Purpose.FETCH, CONTENT, b"", 302, headers={"location": "https://cdn.test/1.mp4"})),
+    ("KEY009", "openai", BEGUN, asked(Purpose.SCHEME_SPELLED, ONE, PROBLEM, 401),
+     asked(Purpose.SCHEME_SPELLED, ONE, RUNNING)),
+    ("LST012", PICTURES, drawn(DRAWN, at=60.0),
+     asked(Purpose.LIST, "GET /tasks", paged(DRAWN), job="", query="?page_size=5"),
+     asked(Purpose.LIST, "GET /tasks", paged(DRAWN, size=5), job="", query="?page_size=5")),
+    ("LST013", "openai", CREATED_BY_PROMPT,
+     asked(Purpose.LIST, ALL, listed({**SECOND, "prompt": PROMPT}, PROMPTED), job="", at=6.0),
+     asked(Purpose.LIST, ALL, listed(SECOND, PROMPTED), job="", at=6.0)),
+    ("LST014", "openai", (*ENDED, asked(Purpose.LIST, ALL, listed(DONE), job="")),
+     asked(Purpose.PAGE, ALL, listed(DONE), job="", query=f"?after={ID}", detail=AFTER_THE_END),
+     asked(Purpose.PAGE, ALL, listed(), job="", query=f"?after={ID}", detail=AFTER_THE_END)),
+    ("LST015", PICTURES, drawn(DRAWN, at=60.0),
+     asked(Purpose.LIST, "GET /tasks", paged(DRAWN), job="", query="?status=FAILED"),
+     asked(Purpose.LIST, "GET /tasks", paged(DRAWN), job="", query="?status=SUCCEEDED")),
+    ("RES017", PICTURES, drawn({**DRAWN, "output_format": "jpeg"}, at=60.0, output_format="jpeg"),
+     asked(Purpose.LINK, PICTURE_JOB, LIBRARY.still(512, 512, "image/png"), **PNG),
+     asked(Purpose.LINK, PICTURE_JOB, LIBRARY.still(512, 512, "image/jpeg"), **JPEG)),
     ("RES016", "openai", FAILED_NOW, asked(Purpose.FETCH_EARLY, CONTENT, LIBRARY.video(720, 1280, 4), **FILM),
      asked(Purpose.FETCH_EARLY, CONTENT, PROBLEM, 404)),
 ]  # fmt: skip

@@ -126,6 +126,8 @@ def _declared(history: History) -> Iterator[tuple[Exchange, str, str, dict[str, 
         operation = operations(history).get(exchange.operation)
         if operation is None or not exchange.status or exchange.method != operation.method:
             continue
+        if exchange.purpose == Purpose.LINK:
+            continue  # what a link leads to is no answer of the operation that told it
         answer = operation.answer_for(status_of(history, exchange))
         headers = answer.raw.get("headers") if answer else None
         for name, raw in (headers or {}).items() if isinstance(headers, dict) else ():

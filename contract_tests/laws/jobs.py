@@ -527,9 +527,9 @@ def end_only_after_end(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("JOB047", "The instant of the start stands in jobs that have started alone", Severity.VIOLATION, level="readable")
 def start_only_after_start(history: History) -> Iterator[Deviation | Unjudged]:
-    """Where a contract requires that field of all jobs, one that waits has to tell some instant, and may."""
+    """Where a contract requires an instant of all jobs, one that waits has to tell some, and may."""
     begun = TERMINAL | {State.RUNNING}
-    free = [s for s in _all(history) if not _must_tell(history, s, "started")]
+    free = [s for s in _all(history) if not _must_tell(history, s, "started") or _may_be_null(history, s, "started")]
     return _only_in(history, "started", begun, "no job was seen while it waited, or none tells when it started", free)
 
 
@@ -980,6 +980,11 @@ def _must_tell(history: History, sighting: Sighting, role: str) -> bool:
     pointer = sighting.part.view.fields[role][0]
     shape = field_shape(history, sighting, pointer[:-1])
     return shape is not None and pointer[-1] in shape.required
+
+
+def _may_be_null(history: History, sighting: Sighting, role: str) -> bool:
+    shape = field_shape(history, sighting, sighting.part.view.fields[role][0]) if sighting.part.view else None
+    return shape is not None and shape.nullable
 
 
 def _judged_elsewhere(sighting: Sighting) -> set[str]:
