@@ -42,9 +42,9 @@ from mockserver.openapi.schema import Shape, shape_of
 LEVELS = 3  # of a result's schema that are looked through for links
 # What formats of results are called in requests, and what their bytes are.
 FORMATS = {
-    "png": ("image/png",), "jpeg": ("image/jpeg",), "jpg": ("image/jpeg",), "webp": ("image/webp",),
-    "gif": ("image/gif",), "mp4": ("video/mp4",), "mov": ("video/quicktime",), "webm": ("video/webm",),
-    "mp3": ("audio/mpeg",), "wav": ("audio/wav",), "ogg": ("audio/ogg",), "flac": ("audio/flac",),
+    "png": "image/png", "jpeg": "image/jpeg", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif",
+    "mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm",
+    "mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "flac": "audio/flac",
 }  # fmt: skip
 NOT_NOW = (400, 409, 422, 425)  # statuses by which services say "not yet"
 NO_RESULT = "no result was fetched"
@@ -208,8 +208,7 @@ def size_is_right(history: History) -> Iterator[Deviation | Unjudged]:
 def format_is_right(history: History) -> Iterator[Deviation | Unjudged]:
     def check(found: tuple[Exchange, Medium, str]) -> Deviation | None:
         fetch, medium, wanted = found
-        kinds = FORMATS[wanted]
-        if medium.kind and medium.kind not in kinds and not any(_is_kind(medium.kind, kind) for kind in kinds):
+        if medium.kind and not _is_kind(medium.kind, FORMATS[wanted]) and _may_be_sent(history, fetch, FORMATS[wanted]):
             return shows(history, fetch, f"these bytes are {medium.kind}, asked for was {wanted}", "format")
         return None
 
@@ -541,6 +540,13 @@ def _asked_sides(history: History) -> Iterator[tuple[Exchange, Medium, tuple[int
     for fetch, medium, width in _asked(history, "width", _pixels):
         if fetch.number in heights:
             yield fetch, medium, (width, heights[fetch.number], False)
+
+
+def _may_be_sent(history: History, fetch: Exchange, media_type: str) -> bool:
+    """Whether what sent a file declares that it sends such; a link may lead to anything."""
+    operation = operations(history).get(fetch.operation)
+    answer = operation.answer_for(status_of(history, fetch)) if operation else None
+    return fetch.purpose == Purpose.LINK or answer is None or declared_media(answer, media_type) is not None
 
 
 def _pixels(value: Any) -> int | None:

@@ -11,7 +11,7 @@ from mockserver.engine.content import serve_bytes
 from mockserver.engine.cors import add_cors, preflight
 from mockserver.engine.operations import Context, Handler, compile_handler, require_result
 from mockserver.engine.refusal import Refusal, Refuser, plain_response
-from mockserver.engine.results import ASSETS, Media, ResultFacts
+from mockserver.engine.results import ASSETS, IMAGES, SOUNDS, Media, ResultFacts
 from mockserver.engine.routing import Route, Router
 from mockserver.engine.security import KeyPolicy
 from mockserver.engine.steering import Broken, after, before, steps_for_link
@@ -33,8 +33,6 @@ if TYPE_CHECKING:  # imported when a drift or a webhook is first switched on: mo
 
 MAX_WAYS = 4096  # remembered paths, about 1 MB
 MAX_WAY = 256  # characters of a remembered path; an id has at most 60
-SOUNDS = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "png": "image/png"}
 
 
 class Engine:

@@ -140,9 +140,7 @@ def _redirect(draft: Draft, options: Options, when: When, number: int) -> bool:
     if draft.status not in (200, 206):
         return False
     site = exchange.request.site
-    suffix = _FILES[media]
-    video = suffix == "mp4"
-    link = ResultFacts.video_url(exchange.job, site) if video else ResultFacts.sound_url(exchange.job, site, suffix)
+    link = ResultFacts.url(exchange.job, site, _FILES[media])
     if options["relative"]:
         link = f"/{site.partition('://')[2].partition('/')[2]}".rstrip("/") + link.removeprefix(site)
     kept = (b"content-type", b"content-disposition", b"content-range", b"etag", b"accept-ranges", b"content-length")

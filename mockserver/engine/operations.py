@@ -12,7 +12,7 @@ from mockserver.engine.content import serve_bytes
 from mockserver.engine.fields import Field, Scene
 from mockserver.engine.inputs import inherit, keep, kept_inputs, usual_inputs
 from mockserver.engine.invented import InventedJobs, naming_parameters
-from mockserver.engine.paging import Paging, page_headers
+from mockserver.engine.paging import Listing, Paging, Selected, page_headers
 from mockserver.engine.preferences import read_preferences
 from mockserver.engine.records import InventedRecords, PageOfRecords, Records, compile_record_act
 from mockserver.engine.refusal import Refusal
@@ -38,6 +38,7 @@ from mockserver.jobs.resource import (
     dig,
 )
 from mockserver.jobs.timeline import draw_timeline
+from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.message import RawHeaders, Request, Response
 from mockserver.openapi.document import Answer, Operation, is_json
 from mockserver.sandbox.exchange import Exchange
@@ -309,15 +310,48 @@ def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     answer = _Answer(context, resource, part)
     headers = page_headers(context.contract.vocabulary, part.answer)
     home = _home(resource)
+    states = _asked_states(context.contract.vocabulary, resource, part)
 
     def act(exchange: Exchange, given: Inputs) -> Response:
         kind = resource.name if home is None else home(given.path)
         account, request = exchange.account, exchange.request
-        page = paging.page(account.store, account.owner, kind, given.query, _address(request))
+        listing: Listing = account.store
+        if states is not None and (is_asked := states(given.query)):
+            listing = Selected(listing, lambda job: is_asked(*job.timeline.at(exchange.now)))
+        page = paging.page(listing, account.owner, kind, given.query, _address(request))
         told = [(name, value.encode()) for name, tell in headers if (value := tell(page))]
         return answer.render(Scene(None, exchange.now, request.site, exchange.request_id, page), told)
 
     return act
+
+
+def _asked_states(
+    vocabulary: Vocabulary, resource: JobResource, part: JobOperation
+) -> Callable[[Mapping[str, Any]], Callable[[State, int], bool] | None] | None:
+    """By a list's query, which states and progress are asked for (None: all); None if it cannot be asked for any."""
+    name = vocabulary.best("roles", "status", [p.name for p in part.operation.parameters if p.place == "query"])
+    if name is None:
+        return None
+    phases = part.view.phases if part.view else {}
+    words = {**resource.words, **(part.view.words if part.view else {})}
+    told = {state: tuple(map(str, phases.get(state) or (word,))) for state, word in words.items()}
+    known = {word for each in told.values() for word in each}
+
+    def asked(query: Mapping[str, Any]) -> Callable[[State, int], bool] | None:
+        value = query.get(name)
+        wanted = {str(each) for each in (value if isinstance(value, list) else [value])} & known
+        if not wanted:  # nothing, or a word (such as `all`) that is no status of a job
+            return None
+
+        def is_asked(state: State, progress: int) -> bool:
+            steps = told.get(state, ())
+            # As it is rendered: a running job goes through all words that mean so.
+            step = min(progress * len(steps) // 100, len(steps) - 1) if state is State.RUNNING else 0
+            return bool(steps) and steps[step] in wanted
+
+        return is_asked
+
+    return asked
 
 
 def _home(resource: JobResource) -> Callable[[Mapping[str, Any]], str] | None:

@@ -21,6 +21,30 @@ class Listing(Protocol):
     def page(self, owner: str, kind: str, descending: bool, after: Any, skip: int, size: int) -> Sequence[Any]: ...
 
 
+class Selected:
+    """What is listed of something else: those that a request asks for. It looks at all of them, each time."""
+
+    def __init__(self, store: Listing, is_wanted: Callable[[Any], bool]) -> None:
+        self._store = store
+        self._is_wanted = is_wanted
+
+    def get(self, id: str) -> Any:
+        """One of all, wanted or not: a cursor may be the id of a job that has moved on."""
+        return self._store.get(id)
+
+    def count(self, owner: str, kind: str) -> int:
+        """How many are wanted."""
+        return len(self._wanted(owner, kind, True, None))
+
+    def page(self, owner: str, kind: str, descending: bool, after: Any, skip: int, size: int) -> Sequence[Any]:
+        """Some of those that are wanted."""
+        return self._wanted(owner, kind, descending, after)[skip : skip + size]
+
+    def _wanted(self, owner: str, kind: str, descending: bool, after: Any) -> list[Any]:
+        every = self._store.page(owner, kind, descending, after, 0, self._store.count(owner, kind))
+        return [each for each in every if self._is_wanted(each)]
+
+
 class Page(NamedTuple):
     """Some jobs of a list, and how they lie in the whole. `number` counts from 1.
 

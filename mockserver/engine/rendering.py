@@ -593,7 +593,11 @@ class _Compiler:
         if self.vocabulary.rank("asset", "bytes", name) is not None:
             return lambda scene: self.results.video_bytes(scene.job)
         if self.vocabulary.rank("asset", "media type", name) is not None and "string" in shape.types:
-            return constant("video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4")
+            known = [str(word) for word in shape.constants or ()]
+            usual = "video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4"
+            if known and usual not in known:
+                return lambda scene: self.results.format(scene.job, known, known[0])
+            return constant(usual)
         pointer = (*next(iter(self.view.fields.get("result", ())), ()), "*", name)
         return self._echo(name, shape, pointer, required) or self._leftover(shape, required)
 

@@ -1,7 +1,7 @@
 """The result of a job: which size and length was asked for, and the links that lead to it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -10,6 +10,9 @@ from mockserver.jobs.vocabulary import Vocabulary
 from mockserver.message import CONTROL
 
 ASSETS = f"{CONTROL}assets/"
+# Suffixes of the files that can be made, with their media types.
+IMAGES = {"webp": "image/webp", "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png"}
+SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 DEFAULT_SIZE = (1280, 720)
 DEFAULT_SECONDS = 5.0
 _PIXELS = re.compile(r"(\d{2,5})\s*[x*×X]\s*(\d{2,5})")
@@ -68,19 +71,29 @@ class ResultFacts:
         return self._media.spritesheet(*self.size(job), media_type)
 
     @staticmethod
-    def video_url(job: Job, site: str) -> str:
-        """An absolute link to the video, which works without a key, as a storage link does."""
-        return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.mp4"
-
-    @staticmethod
-    def sound_url(job: Job, site: str, suffix: str) -> str:
-        """An absolute link to the sound, as `wav` or `mp3`."""
+    def url(job: Job, site: str, suffix: str) -> str:
+        """An absolute link to the result as a file of some kind, which works without a key, as a storage link does."""
         return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.{suffix}"
 
-    @staticmethod
-    def still_url(job: Job, site: str) -> str:
-        """An absolute link to a picture."""
-        return f"{site}{ASSETS}{job.owner}/{quote(job.id, safe='')}.webp"
+    def video_url(self, job: Job, site: str) -> str:
+        """A link to the video."""
+        return self.url(job, site, "mp4")
+
+    def sound_url(self, job: Job, site: str, usual: str) -> str:
+        """A link to the sound, in the format that was asked for or else the usual one."""
+        return self.url(job, site, self.format(job, SOUNDS, usual))
+
+    def still_url(self, job: Job, site: str) -> str:
+        """A link to a picture, in the format that was asked for."""
+        return self.url(job, site, self.format(job, IMAGES, "webp"))
+
+    def format(self, job: Job, known: Collection[str], usual: str) -> str:
+        """The format that was asked for, if it is one of some that can be made; else the usual one."""
+        for name, value in job.inputs.items():
+            if self._means("format", name):
+                asked = str(value).lower().rpartition("/")[2]  # `image/png` is asked for, too
+                return asked if asked in known else usual
+        return usual
 
     def _means(self, role: str, name: str) -> bool:
         return self._vocabulary.rank("inputs", role, name) is not None
