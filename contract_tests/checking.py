@@ -19,8 +19,10 @@ from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import from_har, to_har
 from contract_tests.playing.listening import Hearing
+from contract_tests.playing.planning import Plan, plan
+from contract_tests.playing.player import Options, Tell
 from contract_tests.playing.prices import Prices
-from contract_tests.playing.stories import Options, Plan, Tell, plan, play
+from contract_tests.playing.stories import play
 from contract_tests.playing.target import Service, is_loopback
 from contract_tests.reference import judge_by_reference
 from contract_tests.report.coverage import cover

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.finding import Finding, Outcome, Severity, Verdict
-from contract_tests.playing.stories import Tell
+from contract_tests.playing.player import Tell
 from mockserver.errors import MockserverError
 from mockserver.masking import Masking
 

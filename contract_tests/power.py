@@ -23,7 +23,8 @@ from contract_tests.history import History
 from contract_tests.judging import judge
 from contract_tests.laws import all_laws
 from contract_tests.playing.budget import Budget
-from contract_tests.playing.stories import Options, play
+from contract_tests.playing.player import Options
+from contract_tests.playing.stories import play
 from contract_tests.playing.target import Service
 from contract_tests.simulator import simulator
 from mockserver.loading.providers import bundled_names

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.recorder import CheckFailureInfo, ScenarioRecorder
 
-from contract_tests.playing.stories import Tell
+from contract_tests.playing.player import Tell
 from contract_tests.schema import ContractSchema
 
 MAX_WIDTH = 600  # characters of a line; forms and odd keys make requests long

@@ -37,8 +37,9 @@ from contract_tests.playing.listening import (
     below,
     signature_of,
 )
+from contract_tests.playing.player import Options
 from contract_tests.playing.seeing import stories_of
-from contract_tests.playing.stories import Options, play
+from contract_tests.playing.stories import play
 from contract_tests.playing.target import Service
 from contract_tests.promising import called_back, registered, tells_of_ends
 from mockserver.cli import main

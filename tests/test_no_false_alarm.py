@@ -8,7 +8,8 @@ from contract_tests.contract import load_contract
 from contract_tests.finding import Finding, Severity, Verdict
 from contract_tests.judging import judge
 from contract_tests.playing.budget import Budget
-from contract_tests.playing.stories import Options, play
+from contract_tests.playing.player import Options
+from contract_tests.playing.stories import play
 from contract_tests.playing.target import Service
 from contract_tests.power import FEW, MAX_JOBS, OTHERS, Bench, bench
 from contract_tests.simulator import simulator as serving_specs

@@ -18,9 +18,11 @@ from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import HarError, from_har, to_har
 from contract_tests.playing.pace import advice
+from contract_tests.playing.planning import plan
+from contract_tests.playing.player import Options
 from contract_tests.playing.prices import Prices
 from contract_tests.playing.seeing import is_success, sightings
-from contract_tests.playing.stories import Options, plan, play
+from contract_tests.playing.stories import play
 from contract_tests.playing.target import Call, Limits, Service, may_follow
 from mockserver.jobs.lifecycle import TERMINAL, State
 
