@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Final
 
 from contract_tests.finding import Report
-from contract_tests.history import History
+from contract_tests.history import History, Purpose
 from contract_tests.report.shown import line
 from mockserver.jobs.lifecycle import State
 
@@ -65,6 +65,7 @@ def watched(history: History) -> tuple[dict[str, Any], ...]:
             ),
         }
         for job in history.jobs
+        if job.created_by.purpose != Purpose.BOUND  # nobody watched what became of these
     )
 
 
