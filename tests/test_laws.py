@@ -13,6 +13,8 @@ from test_hooks import SCENARIOS, SERVICES
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.finding import Deviation, Severity, Unjudged, Verdict
 from contract_tests.history import AFTER_THE_END, Exchange, History, Purpose
+from contract_tests.history import CREATED as CREATED_OTHER
+from contract_tests.history import READ as READ_OTHER
 from contract_tests.judging import FAILED, judge
 from contract_tests.laws import LAWS, all_laws, law
 from contract_tests.laws.instants import read
@@ -479,6 +481,7 @@ def drawn(body: Any, at: float = 0.0, **sent: Any) -> tuple[Request, Request]:
             asked(Purpose.POLL, PICTURE_JOB, enveloped(body), at=at, headers=TOLD))  # fmt: skip
 
 
+CHARACTER, A_CHARACTER = {"id": "c1", "name": "Ann", "created_at": START}, "GET /videos/characters/{character_id}"
 TOO_LATE = {"code": 40900, "message": "It has ended.", "data": None}
 CANCELLED = {**DRAWING, "task_status": "CANCELLED", "finished_at": "2026-09-21T14:13:45Z"}
 JPEG, PNG = ({"headers": {"content-type": kind}} for kind in ("image/jpeg", "image/png"))
@@ -530,6 +533,9 @@ TWINS: list[tuple[str, str, tuple[Request, ...], Request, Request]] = [
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
     ("RES008", "openai", ENDED, asked(Purpose.FETCH, CONTENT, LIBRARY.video(1280, 720, 4), **FILM),
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
+    ("ANS005", "openai", (asked(Purpose.OTHER, "POST /videos/characters", CHARACTER, detail=CREATED_OTHER, job="c1"),),
+     asked(Purpose.OTHER, A_CHARACTER, {**CHARACTER, "name": "Bob"}, detail=READ_OTHER, job="c1"),
+     asked(Purpose.OTHER, A_CHARACTER, CHARACTER, detail=READ_OTHER, job="c1")),
     ("JOB009", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "height": 768})[1], drawn(PICTURE)[1]),
     ("JOB047", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "started_at": PICTURE["created_at"]})[1],
      drawn(PICTURE)[1]),

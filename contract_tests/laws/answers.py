@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from contract_tests.finding import Deviation, Severity, Unjudged
-from contract_tests.history import Exchange, History
+from contract_tests.history import CREATED, READ, Exchange, History, Purpose
 from contract_tests.laws import law
-from contract_tests.laws.seen import Fault, each, faults, operations, status_of
+from contract_tests.laws.seen import Fault, came_too_often, each, faults, is_good, operations, shown, shows, status_of
 from mockserver.jobs.resource import Action
 
+MOVING_ROLES = ("status", "progress", "updated", "completed", "started")  # of fields that may be others a moment later
 NOTHING = "no request of an operation was answered so"
 
 
@@ -51,6 +52,31 @@ def media_type_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
 @law("ANS003", "An answer that should be JSON is JSON", Severity.BREAKS, level="readable")
 def body_is_json(history: History) -> Iterator[Deviation | Unjudged]:
     return judged_by(history, False, "no JSON", "empty")
+
+
+@law("ANS005", "What was made is read as it was made", Severity.BREAKS, needs=(Purpose.OTHER,))
+def made_is_read(history: History) -> Iterator[Deviation | Unjudged]:
+    """Of what is no job: it can be read at once, and says the same of itself."""
+
+    def check(pair: tuple[Exchange, Exchange]) -> Iterator[Deviation]:
+        made, read = pair
+        status = status_of(history, read)
+        if 400 <= status < 500 and not came_too_often(history, read):
+            yield shows(history, read, f"what was made was answered {status} when it was read", str(status))
+            return
+        before, after = made.json, read.json
+        for name in before if isinstance(before, dict) and isinstance(after, dict) else ():
+            old, new = before[name], after.get(name)
+            is_settled = not any(words.rank("roles", role, name) is not None for role in MOVING_ROLES)
+            if is_settled and isinstance(old, (str, int, float)) and isinstance(new, (str, int, float)) and old != new:
+                message = f"`{name}` was {shown(old)} when it was made, and is {shown(new)}"
+                yield shows(history, read, message, name)
+
+    words = history.contract.vocabulary
+    made = [e for e in history.of(Purpose.OTHER) if e.detail == CREATED and is_good(history, e)]
+    reads = [e for e in history.of(Purpose.OTHER) if e.detail == READ]
+    pairs = [(before, e) for e in reads for before in made[::-1] if before.number < e.number][: len(reads)]
+    return each(pairs, check, "nothing that is no job was made and read again")
 
 
 @law("ANS004", "The body of an answer fits its schema", Severity.BREAKS, level="readable")

@@ -33,7 +33,7 @@ from contract_tests.laws.seen import (
     status_of,
     value_of,
 )
-from contract_tests.media import Medium, read_medium
+from contract_tests.media import KNOWN, Medium, read_medium
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action
 from mockserver.jobs.vocabulary import Vocabulary
@@ -127,7 +127,7 @@ def link_leads_somewhere(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     for broken in history.of(Purpose.LINK):
-        if not broken.status and "incomplete" in broken.problem:
+        if not broken.status and "complete message body" in broken.problem:
             message = f"what the link to the result leads to breaks off: {broken.problem}"
             yield shows(history, broken, message, "broken off")
     plain = [e for e in history.of(Purpose.LINK) if e.status not in (0, 429) and _asks_for_all(e)]
@@ -162,6 +162,10 @@ def type_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
 def file_is_whole(history: History) -> Iterator[Deviation | Unjudged]:
     def check(fetch: Exchange) -> Deviation | None:
         medium = read_medium(fetch.body)
+        if medium is None and fetch.media_type in KNOWN:
+            start = fetch.body[:12].hex(" ")
+            message = f"the result is labelled {shown(fetch.media_type)}; no such file begins with {start}"
+            return shows(history, fetch, message, "kind")
         if medium is None or (not fetch.body and fetch.size):
             return None
         if not medium.kind or not _is_kind(medium.kind, fetch.media_type):

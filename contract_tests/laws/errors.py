@@ -180,7 +180,9 @@ def invalid_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
         if status_of(history, exchange) < 300:
             message = f"invalid input ({exchange.detail}) was answered {exchange.status}"
-            return shows(history, exchange, message, exchange.detail)
+            found = shows(history, exchange, message, exchange.detail)
+            # Null for nothing is taken by many, and changes nothing of what is made.
+            return replace(found, severity=Severity.VIOLATION) if exchange.detail.startswith("null: ") else found
         return None
 
     odd = [e for e in _asked(history, Purpose.ODD_INPUT) if not _is_valid_body(history, e)]

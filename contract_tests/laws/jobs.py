@@ -293,7 +293,13 @@ def equal_polls(history: History) -> Iterator[Deviation | Unjudged]:
         before, after = pair
         for name in sorted({*before.body, *after.body}):
             old, new = before.body.get(name, ABSENT), after.body.get(name, ABSENT)
-            if old != new and name not in _judged_elsewhere(before) and not _may_move(name, old, new):
+            is_prolonged = name in _names_of(before, "expires") and _was_continued(history, before, after)
+            if (
+                old != new
+                and name not in _judged_elsewhere(before)
+                and not _may_move(name, old, new)
+                and not is_prolonged
+            ):
                 told = ["nothing" if value is ABSENT else shown(value) for value in (old, new)]
                 message = f"`{name}` was {told[0]} and then {told[1]}"
                 yield deviation(history, after, message, name, before.exchange)
@@ -522,7 +528,13 @@ def result_only_at_success(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("JOB042", "The instant of the end stands in jobs that have ended alone", Severity.VIOLATION, level="readable")
 def end_only_after_end(history: History) -> Iterator[Deviation | Unjudged]:
-    return _only_in(history, "completed", TERMINAL, "no job was seen before its end, or none tells when it ended")
+    yield from _only_in(history, "completed", TERMINAL, "no job was seen before its end, or none tells when it ended")
+    for sighting in _all(history):  # 0 is an instant to those who ask whether there is one
+        value = value_of(sighting, "completed")
+        is_early = sighting.state in RANK and has_role(sighting, "completed") and not _in_list(sighting)
+        if is_early and _is_number(value) and value == 0 and _may_be_null(history, sighting, "completed"):
+            message = f"the status is {shown(sighting.word)} and `{role_field(sighting, 'completed')}` is 0, not null"
+            yield deviation(history, sighting, message, "completed", cause="0")
 
 
 @law("JOB047", "The instant of the start stands in jobs that have started alone", Severity.VIOLATION, level="readable")
@@ -688,6 +700,9 @@ def delete_is_served(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, delete, f"the delete of a job that had ended was answered {status}", str(status))
         if status < 300 and isinstance(delete.json, dict) and delete.json.get("deleted") is False:
             return shows(history, delete, "a delete was served and says that nothing was deleted", "deleted")
+        told = delete.json.get("id") if status < 300 and isinstance(delete.json, dict) else None
+        if isinstance(told, str) and told and delete.job not in (told, *told.split("/")):
+            return shows(history, delete, f"the delete of {shown(delete.job)} says that it was of {shown(told)}", "id")
         return None
 
     first: dict[str, Exchange] = {}
@@ -989,9 +1004,19 @@ def _may_be_null(history: History, sighting: Sighting, role: str) -> bool:
 
 def _judged_elsewhere(sighting: Sighting) -> set[str]:
     """Fields whose changes other laws speak of, and those that may change."""
-    roles = ("status", "progress", "created", "updated", "id")
+    return _names_of(sighting, "status", "progress", "created", "updated", "id")
+
+
+def _names_of(sighting: Sighting, *roles: str) -> set[str]:
+    """The fields of a job in which some roles stand."""
     pointers = sighting.part.view.fields if sighting.part.view else {}
     return {pointer[0] for role in roles for pointer in pointers.get(role, ())}
+
+
+def _was_continued(history: History, before: Sighting, after: Sighting) -> bool:
+    """Whether another job was made from one between two sights of it: a service may keep it for longer then."""
+    made = history.of(Purpose.FOLLOW_UP, job=after.exchange.job)
+    return any(before.exchange.number < e.number < after.exchange.number and is_good(history, e) for e in made)
 
 
 def _may_move(name: str, old: Any, new: Any) -> bool:

@@ -1,6 +1,6 @@
 """Laws of keys: without a good one nothing is served, and nobody's jobs are anybody else's."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import Exchange, History, Purpose
@@ -19,7 +19,7 @@ from contract_tests.laws.seen import (
 from contract_tests.playing.seeing import bare_id
 from mockserver.jobs.resource import Action
 
-_READS = (Action.RETRIEVE, Action.RESULT)
+_READS = (Action.RETRIEVE, Action.RESULT, "")  # '': what is no job
 SHORTEST_SECRET = 12  # characters; a shorter one may stand in an answer by chance
 
 
@@ -50,7 +50,8 @@ def refusal_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("KEY004", "Another key cannot read a job", Severity.SILENT, needs=(Purpose.SECOND_KEY,))
 def others_cannot_read(history: History) -> Iterator[Deviation | Unjudged]:
-    return _private(history, {Action.RETRIEVE, Action.RESULT}, "another key was shown the job")
+    """Nor anything else that was made with the first one."""
+    return _private(history, {*_READS, ""}, "another key was shown it")
 
 
 @law("KEY005", "Another key cannot fetch a job's result", Severity.SILENT, needs=(Purpose.SECOND_KEY,))
@@ -133,7 +134,7 @@ def _wanted(history: History, exchange: Exchange) -> set[int]:
     return numbers or ({told} if told else set())
 
 
-def _private(history: History, actions: set[Action], what: str) -> Iterator[Deviation | Unjudged]:
+def _private(history: History, actions: Collection[str], what: str) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
         # 200 with nothing of the job in it is wrong, too; but its schema has a law, and nobody was shown anything.
         is_empty = exchange.action in _READS and not shows_job(history, exchange)

@@ -255,6 +255,10 @@ class Bodies:
         if "integer" in shape.types or "number" in shape.types:
             if not texts:
                 yield "a word for a number", "many"
+                if not is_form:
+                    yield "a number in quotes", str(self._number(shape))
+            if shape.types == ("integer",):
+                yield "a fraction for a whole number", self._number(shape) + 0.5
             if (least := shape.number("minimum")) is not None:
                 yield "below its minimum", int(least) - 1
             if (most := shape.number("maximum")) is not None:

@@ -125,6 +125,8 @@ class Calls:
             if place and place.place == "path" and place.pointer == (name,):
                 return quote(self._id_in_path(operation, name, asking.job, resource), safe="/:" if parameter and
                              parameter.segments else "")  # fmt: skip
+            if part is None and asking.job and len(schemas) == 1:  # what is no job and is read by an id
+                return quote(asking.job, safe="")
             return quote(_text(self._value_of(parameter.schema, parameter.raw) if parameter else "1"), safe="")
 
         return _PARAMETER.sub(fill, operation.written or operation.path), []

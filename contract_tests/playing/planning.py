@@ -10,6 +10,7 @@ from contract_tests.history import (
 )
 from contract_tests.playing.budget import Budget
 from contract_tests.playing.calls import Calls, creates_of, media_types
+from contract_tests.playing.others import others_of, pairs_of
 from contract_tests.playing.player import Options
 from contract_tests.playing.prices import Prices
 from contract_tests.playing.probes import MOST_BOUNDS, MOST_WRONG
@@ -63,6 +64,12 @@ def plan(contract: ContractUnderTest, options: Options, budget: Budget) -> Plan:
                 found += _planned_probes(calls, prices, options, part, body)
             else:
                 found.append(Planned(str(part.action), part.operation.name, 1, may_cost=False))
+    for operation in others_of(contract):
+        if operation.method != "GET" and not calls.is_open(operation):
+            found.append(Planned(Purpose.NO_KEY, operation.name, 1, True, prices.of_any(operation)))
+            found.append(Planned(Purpose.BAD_KEY, operation.name, 1, True, prices.of_any(operation)))
+    for operation, _ in pairs_of(contract):
+        found.append(Planned(Purpose.OTHER, operation.name, 1, True, prices.of_any(operation)))
     merged: dict[Planned, int] = {}
     for each in found:
         if not (each.may_cost and budget.is_read_only):

@@ -215,23 +215,6 @@ def try_wrong(
         kind.strays.append(id)
 
 
-def read_others(player: Player) -> None:
-    """Operations that are no part of a job: those that can be read without knowing more, and all without a key."""
-    known = {part.operation.name for part in player.contract.parts}
-    others = [operation for operation in player.contract.document.operations if operation.name not in known]
-    for operation in others[:MOST_OTHERS]:
-        if operation.method == "GET" and "{" not in operation.path:
-            player.send_call(player.calls.call(operation, player.asking()), Purpose.OTHER)
-        if player.calls.is_open(operation) or not player.options.key:
-            continue
-        for key, purpose, detail in (("", Purpose.NO_KEY, ""), (player.bad_key, Purpose.BAD_KEY, "refused")):
-            if operation.method == "GET":
-                player.send_call(player.calls.call(operation, Asking(key)), purpose, detail)
-            elif not player.budget.is_read_only and player.budget.reserve(player.prices.of_any(operation)):
-                exchange = player.send_call(player.calls.call(operation, Asking(key)), purpose, detail)
-                player.budget.settle(exchange.status == 0 or is_success(player.contract, exchange))
-
-
 _ODD_IDS = (
     ("unicode", "vidéo-日本-🎬"),
     ("5,000 characters", "x" * 5000),

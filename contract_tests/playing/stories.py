@@ -18,6 +18,7 @@ from contract_tests.history import (
 from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import Asking, Way, creates_of
 from contract_tests.playing.lists import read_lists
+from contract_tests.playing.others import read_others
 from contract_tests.playing.pace import Moving, find_simulator
 from contract_tests.playing.player import (
     ENDING,
@@ -30,7 +31,7 @@ from contract_tests.playing.player import (
     Tell,
     Unreachable,
 )
-from contract_tests.playing.probes import probe_all, probe_keys, read_others, try_wrong
+from contract_tests.playing.probes import probe_all, probe_keys, try_wrong
 from contract_tests.playing.results import fetch_all, look_again, look_at_finished
 from contract_tests.playing.seeing import stories_of
 from contract_tests.playing.target import Service
@@ -216,8 +217,9 @@ def look_at_unfinished(player: Player, kind: Kind) -> None:
         if player.options.second_key and not player.calls.is_open(cancel.operation):
             player.send(cancel, Purpose.SECOND_KEY, Asking(player.options.second_key, job.id), "at work")
             player.poll(job)
-        player.send(cancel, Purpose.CANCEL, player.asking(job=job.id), "at work")
-        player.poll(job)
+        for detail in ("at work", "again"):
+            player.send(cancel, Purpose.CANCEL, player.asking(job=job.id), detail)
+            player.poll(job)
     if isinstance(player.pace, Moving) and running and State.FAILED in kind.resource.words:
         player.pace.let_pass(min(j.wait or 0.0 for j in running))
         player.poll(running[-1])  # one that has ended meanwhile is left as it is: its end was told
@@ -261,7 +263,7 @@ def end_jobs(player: Player, kind: Kind) -> None:
     for part in player.parts(kind, *SAFE):
         player.send(part, Purpose.AFTER_DELETE, player.asking(job=main.id))
     player.send(delete, Purpose.AFTER_DELETE, player.asking(job=main.id))
-    for part in player.parts(kind, Action.FOLLOW_UP)[:1]:
+    for part in player.parts(kind, Action.FOLLOW_UP):
         body, media_type = player.calls.body_for(part.operation, part, job=main.id)
         asking = player.asking(job=main.id, body=body, media_type=media_type)
         try_wrong(player, kind, part, Purpose.AFTER_DELETE, asking, "")
