@@ -125,6 +125,21 @@ EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "paintings.yaml": {},
+    "pictures.yaml": {
+        "task": {
+            "create": ["POST /tasks"],
+            "retrieve": ["GET /tasks/{task_id}"],
+            "list": ["GET /tasks"],
+            "cancel": ["POST /tasks/{task_id}/cancel"],
+            "id": ("path", "/task_id", "task_{alnum:24}"),
+            "made": "/data/task_id",
+            "at": "/data",
+            "fields": {"id": "/task_id", "status": "/task_status", "progress": "/progress", "created": "/created_at",
+                       "started": "/started_at", "completed": "/finished_at", "result": "/images", "error": "/error"},
+            "words": {"queued": "PENDING", "running": "RUNNING", "succeeded": "SUCCEEDED", "failed": "FAILED",
+                      "cancelled": "CANCELLED"},
+        }
+    },
     "portraits.yaml": {
         "portrait": {
             "create": ["POST /portraits"],

@@ -84,7 +84,7 @@ def test_a_job_is_followed_from_its_create_to_its_end(
 def test_the_reference_is_asked_everything(urls: Urls, contracts: dict[str, ContractUnderTest]) -> None:
     history = played(contracts["openai"], urls["openai"])
     known = {value for name, value in vars(Purpose).items() if name.isupper()}
-    not_there = {Purpose.LINK, Purpose.CANCEL, Purpose.OTHER}  # this contract has neither
+    not_there = {Purpose.LINK, Purpose.CANCEL}  # this contract has neither
     assert {e.purpose for e in history.exchanges} == known - not_there
     assert history.skipped == {}
     main = history.jobs[0]
@@ -560,4 +560,4 @@ def test_the_end_of_the_states_is_the_lifecycle(contracts: dict[str, ContractUnd
     history = played(contracts["batches"], urls["batches"])
     assert {story.end.state for story in history.jobs if story.end} <= TERMINAL
     cancelled = [story for story in history.jobs if story.end and story.end.state is State.CANCELLED]
-    assert [e.detail for e in history.of(Purpose.CANCEL, job=cancelled[0].id)] == ["at work"]
+    assert [e.detail for e in history.of(Purpose.CANCEL, job=cancelled[0].id)] == ["at work", "again"]

@@ -27,7 +27,7 @@ class Asking:
     """What a request is to say besides what its operation asks for.
 
     `key` '' sends none. `query` are parameters (a list: repeated). `raw` is sent as it is, as a body that is said to be
-    of `media_type`. `method` takes the place of the operation's.
+    of `media_type`. `method` takes the place of the operation's. `has_charset`: JSON says that it is UTF-8.
     """
 
     key: str = ""
@@ -38,6 +38,7 @@ class Asking:
     media_type: str = ""
     raw: bytes | None = None
     method: str = ""
+    has_charset: bool = False
 
 
 class Calls:
@@ -70,7 +71,8 @@ class Calls:
             self._sign(operation, asking.key, headers, query, secrets)
         content, media_type = self._content(operation, asking, part, resource)
         if media_type:
-            headers.append(("content-type", media_type))
+            charset = "; charset=utf-8" if asking.has_charset and is_json(media_type) and ";" not in media_type else ""
+            headers.append(("content-type", f"{media_type}{charset}"))
         given = {name.lower() for name, _ in asking.headers}
         headers = [(n, v) for n, v in headers if n.lower() not in given] + list(asking.headers)
         text = "&".join(f"{quote(name, safe='')}={quote(_text(each), safe='')}" for name, value in query

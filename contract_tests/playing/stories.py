@@ -37,7 +37,6 @@ from contract_tests.playing.seeing import stories_of
 from contract_tests.playing.target import Service
 from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, JobOperation
-from mockserver.openapi.document import is_json
 
 BETWEEN = 1.1  # virtual seconds between creates, so that their order shows in whole seconds
 UNUSUAL = "unusual characters"  # the detail of a create
@@ -178,8 +177,7 @@ def askings(
             unusual = player.calls.bodies.unusual(schema, plain)
             yield player.asking(body=unusual, media_type=media_type), UNUSUAL if unusual != body else ""
     if number == 2 and media_type and (varied := player.calls.bodies.varied(schema, body)) is not None:
-        charset = f"{media_type}; charset=utf-8" if is_json(media_type) and ";" not in media_type else media_type
-        yield player.asking(body=varied, media_type=charset), OTHER_VALUES
+        yield player.asking(body=varied, media_type=media_type, has_charset=True), OTHER_VALUES
     yield player.asking(body=body, media_type=media_type), ""
 
 
