@@ -21,11 +21,12 @@ from contract_tests.contract import ContractUnderTest
 from contract_tests.refusals import Refusals
 from mockserver.jobs.resource import STARTS, Action
 from mockserver.openapi.document import Document
-from mockserver.openapi.schema import Validator, shape_of
+from mockserver.openapi.schema import Validator, shape_of, union_of
 
 SEED = 20260924
 HISTORIES = 2  # for each fuzzed request of an operation; histories are few where operations are many
 ENDS = {Action.CANCEL, Action.DELETE}
+STATE_WANTED = {Action.FOLLOW_UP, Action.CANCEL, Action.DELETE}  # of the job that they name
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
@@ -143,6 +144,10 @@ class Excuses:
                 return "an id in a body"  # schemathesis watches ids in paths: a deleted one in a body is news to it
             case RejectedPositiveData() if self._has_a_cursor(case):
                 return "a made-up cursor"
+            case RejectedPositiveData() if self._actions.get(case.operation.label) in STATE_WANTED:
+                return "a job in another state"
+            case RejectedPositiveData() if self._has_a_model(case):
+                return "a made-up model"
             case AcceptedNegativeData() if self._is_valid_as_a_form(case):
                 return "a form that is valid as text"
             case IgnoredAuth() if failure.scenario is AuthScenario.INVALID_AUTH:
@@ -160,6 +165,17 @@ class Excuses:
         """A cursor that nobody was given may be refused. (Made-up ids elsewhere get a 404, which passes by itself.)"""
         cursor = self._contract.vocabulary.best("paging", "after", list(case.query))
         return self._actions.get(case.operation.label) is Action.LIST and cursor is not None
+
+    def _has_a_model(self, case: Case[Any]) -> bool:
+        """A service has the models that it has, and where a schema lists none, any other name may be refused."""
+        operation = self._contract.document.find(case.operation.label)
+        fields = list(case.body) if isinstance(case.body, dict) else []
+        name = self._contract.vocabulary.best("inputs", "model", fields)
+        if operation is None or name is None:
+            return False
+        schemas = [node.get("schema") or {} for node in operation.body.values()]
+        properties = [union_of(self._contract.document, schema).properties.get(name) for schema in schemas]
+        return not any(union_of(self._contract.document, node).constants for node in properties if node is not None)
 
     def _is_valid_as_a_form(self, case: Case[Any]) -> bool:
         """A form is text, so its `null` is a string. Schemathesis knows it, but not of a form that holds a file."""
