@@ -26,6 +26,7 @@ from mockserver.openapi.schema import Validator, shape_of, union_of
 SEED = 20260924
 HISTORIES = 2  # for each fuzzed request of an operation; histories are few where operations are many
 ENDS = {Action.CANCEL, Action.DELETE}
+FAR = 2**31  # pages that no list has
 STATE_WANTED = {Action.FOLLOW_UP, Action.CANCEL, Action.DELETE}  # of the job that they name
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -146,6 +147,8 @@ class Excuses:
                 return "a made-up cursor"
             case RejectedPositiveData() if self._actions.get(case.operation.label) in STATE_WANTED:
                 return "a job in another state"
+            case RejectedPositiveData() if self._is_beyond_all(case):
+                return "a page beyond all"
             case RejectedPositiveData() if self._has_a_model(case):
                 return "a made-up model"
             case AcceptedNegativeData() if self._is_valid_as_a_form(case):
@@ -165,6 +168,11 @@ class Excuses:
         """A cursor that nobody was given may be refused. (Made-up ids elsewhere get a 404, which passes by itself.)"""
         cursor = self._contract.vocabulary.best("paging", "after", list(case.query))
         return self._actions.get(case.operation.label) is Action.LIST and cursor is not None
+
+    def _is_beyond_all(self, case: Case[Any]) -> bool:
+        """Where a schema sets no bound, a service may still not count so far."""
+        numbers = [value for value in case.query.values() if isinstance(value, int) and not isinstance(value, bool)]
+        return self._actions.get(case.operation.label) is Action.LIST and any(abs(n) >= FAR for n in numbers)
 
     def _has_a_model(self, case: Case[Any]) -> bool:
         """A service has the models that it has, and where a schema lists none, any other name may be refused."""
