@@ -40,6 +40,19 @@ def law(
 
 def all_laws() -> Mapping[str, Law]:
     """Every law by its code."""
-    from contract_tests.laws import answers, content, errors, headers, hooks, jobs, lists, security  # noqa: F401  # they register themselves
+    from contract_tests.laws import (  # noqa: F401  # they register themselves
+        answers,
+        content,
+        endings,
+        errors,
+        fields,
+        headers,
+        hooks,
+        identity,
+        lists,
+        progress,
+        security,
+        times,
+    )
 
     return LAWS

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import ANOTHER_TAG, Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
-from contract_tests.laws.jobs import RANK
+from contract_tests.laws.facts import RANK
 from contract_tests.laws.seen import (
     ABSENT,
     came_too_often,

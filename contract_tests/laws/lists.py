@@ -8,8 +8,8 @@ from typing import Any
 from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import AFTER_THE_END, NO_JSON, Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
+from contract_tests.laws.facts import RANK, input_names, is_scalar, same_input
 from contract_tests.laws.instants import read
-from contract_tests.laws.jobs import RANK, input_names, is_scalar, same_input
 from contract_tests.laws.seen import (
     ABSENT,
     at,
