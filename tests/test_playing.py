@@ -14,6 +14,7 @@ from serving import ROOT, Urls, serving
 
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.history import Exchange, History, JobStory, Purpose
+from contract_tests.judging import judge
 from contract_tests.playing.budget import Budget, budget_for
 from contract_tests.playing.calls import Calls
 from contract_tests.playing.har import HarError, from_har, to_har
@@ -561,3 +562,19 @@ def test_the_end_of_the_states_is_the_lifecycle(contracts: dict[str, ContractUnd
     assert {story.end.state for story in history.jobs if story.end} <= TERMINAL
     cancelled = [story for story in history.jobs if story.end and story.end.state is State.CANCELLED]
     assert [e.detail for e in history.of(Purpose.CANCEL, job=cancelled[0].id)] == ["at work", "again"]
+
+
+def test_a_job_that_does_not_end_while_it_is_waited_for_is_a_finding(contracts: dict[str, ContractUnderTest]) -> None:
+    job = {"id": "v1", "status": "in_progress", "progress": 5, "created_at": 1}
+
+    def respond(request: bytes) -> Answer:
+        is_there = b"/__mockserver/" not in request and b"/content" not in request
+        return answer(json.dumps(job).encode()) if is_there else answer(b"{}", "404 Not Found")
+
+    with listening(respond) as url, Service(url) as service:
+        options = Options(key=KEY, patience=0.3, interval=0.05)
+        history = play(contracts["openai"], service, Budget(max_jobs=1, max_requests=60), options)
+    (outcome,) = judge(history, ["JOB014"])
+    assert [finding.code for finding in outcome.findings] == ["JOB014"]
+    assert "still `in_progress`" in outcome.findings[0].message
+    assert "had not ended" in history.skipped["end of a job"]

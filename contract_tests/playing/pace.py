@@ -14,6 +14,7 @@ from mockserver.realtime import steady_time
 LONGEST_WAIT = 60.0  # seconds between two polls, whatever an endpoint advises
 SHORTEST_WAIT = 0.05
 STEP = 5.0  # virtual seconds between two polls of the simulator's jobs, at first; progress is seen at several stages
+SLOW_DOWN_REAL = 60.0  # part of the time that has gone between two polls of a job that takes long
 SLOW_DOWN = 12.0  # later, this part of the time that has gone
 JUST_AFTER = 0.02  # seconds after an event
 
@@ -51,7 +52,8 @@ class Waiting:
 
     def until_next(self, job: str, last: Exchange, gone: float) -> float | None:
         advised = advice(last, self._poll_after)
-        wait = self._interval if advised is None else max(advised, SHORTEST_WAIT)
+        usual = max(self._interval, gone / SLOW_DOWN_REAL)  # what has taken long takes longer
+        wait = usual if advised is None else max(advised, SHORTEST_WAIT)
         return min(wait, LONGEST_WAIT)
 
     def let_pass(self, seconds: float) -> None:
