@@ -52,7 +52,7 @@ class Purpose:
     BOUND = "value at a bound"  # a create with the least or most that its schema allows: `detail` says of what
     FOLLOW_UP = "follow-up"
     WEBHOOK = "webhook"  # not sent by us: what the service posted to us, and what we answered
-    OTHER = "other"
+    OTHER = "what is no job"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

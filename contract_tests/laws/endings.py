@@ -97,16 +97,24 @@ def delete_is_served(history: History) -> Iterator[Deviation | Unjudged]:
         status = status_of(history, delete)
         if status >= 400 and not came_too_often(history, delete):
             return shows(history, delete, f"the delete of a job that had ended was answered {status}", str(status))
-        if status < 300 and isinstance(delete.json, dict) and delete.json.get("deleted") is False:
-            return shows(history, delete, "a delete was served and says that nothing was deleted", "deleted")
-        told = delete.json.get("id") if status < 300 and isinstance(delete.json, dict) else None
+        if delete.purpose != Purpose.DELETE or not isinstance(delete.json, dict):
+            return None
+        told = delete.json.get("id")
         if isinstance(told, str) and told and delete.job not in (told, *told.split("/")):
             return shows(history, delete, f"the delete of {shown(delete.job)} says that it was of {shown(told)}", "id")
+        if delete.json.get("deleted") is False:
+            return shows(history, delete, "a delete was served and says that nothing was deleted", "deleted")
         return None
 
     first: dict[str, Exchange] = {}
     for delete in history.exchanges:
-        if delete.action == Action.DELETE and delete.purpose != Purpose.DELETE and is_good(history, delete):
+        is_known = any(story.id == delete.job for story in history.jobs)
+        if (
+            delete.action == Action.DELETE
+            and delete.purpose != Purpose.DELETE
+            and is_good(history, delete)
+            and is_known
+        ):
             first.setdefault(delete.job, delete)  # somebody else's: what comes of the owner's is no news
         elif delete.purpose == Purpose.DELETE and _state_before(history, delete) in TERMINAL:
             first.setdefault(delete.job, delete)
@@ -115,10 +123,14 @@ def delete_is_served(history: History) -> Iterator[Deviation | Unjudged]:
 
 @law("JOB052", "A job that was deleted is gone", Severity.SILENT, needs=(Purpose.DELETE, Purpose.AFTER_DELETE))
 def delete_works(history: History) -> Iterator[Deviation | Unjudged]:
-    deleted = {e.job: e for e in history.of(Purpose.DELETE) if is_good(history, e)}
+    deleted: dict[str, Exchange] = {}  # the first delete that was served, and did not say that it deleted nothing
+    for delete in history.of(Purpose.DELETE):
+        says_no = isinstance(delete.json, dict) and delete.json.get("deleted") is False
+        if is_good(history, delete) and not says_no:
+            deleted.setdefault(delete.job, delete)
 
     def check(after: Exchange) -> Deviation | None:
-        if not is_good(history, after):
+        if not is_good(history, after) or after.number < deleted[after.job].number:
             return None
         if after.action == Action.LIST and not _is_listed(history, after):
             return None

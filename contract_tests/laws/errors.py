@@ -29,6 +29,7 @@ from mockserver.jobs.resource import Action
 from mockserver.openapi.schema import Validator, shape_of, union_of
 
 WRONG = (Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.WRONG_TYPE)
+SEVERAL, MOST_TAKEN = 6, 0.8  # invalid inputs, and the share of them by which nothing is looked at
 MOST_READ = 65_536  # bytes of a refusal that are looked through
 # What traces of a stack begin with, in the languages that services are written in.
 _INSIDE = re.compile(
@@ -51,9 +52,9 @@ def no_server_error(history: History) -> Iterator[Deviation | Unjudged]:
         why = f" ({exchange.detail})" if exchange.detail else ""
         message = f"{exchange.purpose}{why} was answered {status}"
         # What a service makes of wrong requests is a matter for each kind of them; right ones are all alike.
-        return shows(
-            history, exchange, message, str(status) if exchange.purpose in OWN else f"{exchange.purpose} {status}"
-        )
+        odd = exchange.detail.partition(":")[0] if exchange.purpose == Purpose.ODD_INPUT else ""
+        kind = "" if exchange.purpose in OWN else f"{exchange.purpose} {odd}".strip()
+        return shows(history, exchange, message, f"{kind} {status}".strip())
 
     return each([e for e in history.asked if e.status], check, "no request was answered")
 
@@ -98,7 +99,9 @@ def bounds_are_accepted(history: History) -> Iterator[Deviation | Unjudged]:
             return replace(found, severity=Severity.WARNING) if "enum" in exchange.detail else found
         return None
 
-    return each(_asked(history, Purpose.BOUND), check, "no value at a bound was sent")
+    served = {e.operation for e in history.of(Purpose.CREATE) if is_good(history, e)}  # else it is not the value
+    bounds = [e for e in _asked(history, Purpose.BOUND) if e.operation in served]
+    return each(bounds, check, "no value at a bound was sent, or no create was served")
 
 
 @law("ERR017", "A list that is declared is served", Severity.BREAKS, level="readable", needs=(Purpose.LIST,))
@@ -178,15 +181,23 @@ def broken_json_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
 @law("ERR009", "Input that breaks the schema is refused", Severity.SILENT, needs=(Purpose.INVALID,))
 def invalid_is_refused(history: History) -> Iterator[Deviation | Unjudged]:
     def check(exchange: Exchange) -> Deviation | None:
-        if status_of(history, exchange) < 300:
-            message = f"invalid input ({exchange.detail}) was answered {exchange.status}"
-            found = shows(history, exchange, message, exchange.detail)
-            # Null for nothing is taken by many, and changes nothing of what is made.
-            return replace(found, severity=Severity.VIOLATION) if exchange.detail.startswith("null: ") else found
-        return None
+        if status_of(history, exchange) >= 300:
+            return None
+        message = f"invalid input ({exchange.detail}) was answered {exchange.status}"
+        taken, sent = counts[exchange.operation]
+        if sent >= SEVERAL and taken >= MOST_TAKEN * sent:
+            return shows(history, exchange, f"{taken} of {sent} invalid inputs were taken; {message}", "all")
+        found = shows(history, exchange, message, exchange.detail.removesuffix(" (in a form)"))
+        # Null for nothing is taken by many, and changes nothing of what is made.
+        return replace(found, severity=Severity.VIOLATION) if exchange.detail.startswith("null: ") else found
 
     odd = [e for e in _asked(history, Purpose.ODD_INPUT) if not _is_valid_body(history, e)]
-    return each([*_asked(history, Purpose.INVALID), *odd], check, "no invalid input was sent")
+    wrong = [*_asked(history, Purpose.INVALID), *odd]
+    counts: dict[str, tuple[int, int]] = {}  # by operation: how many were taken, of how many
+    for exchange in wrong:
+        taken, sent = counts.get(exchange.operation, (0, 0))
+        counts[exchange.operation] = taken + (status_of(history, exchange) < 300), sent + 1
+    return each(wrong, check, "no invalid input was sent")
 
 
 @law(

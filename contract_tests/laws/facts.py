@@ -50,13 +50,18 @@ def same_input(sent: Any, told: Any) -> bool:
 
 
 def input_names(history: History, story: JobStory) -> list[str]:
-    """Names of a job's fields that hold inputs: those that were sent, and those that the request's schema has."""
+    """Names of a job's fields that hold inputs: those that were sent, and those that the request's schema has.
+
+    Not those that tell of the job itself, for a resource may be both what is sent and what is told.
+    """
     operation = operations(history).get(story.created_by.operation)
     declared: list[str] = []
     for node in operation.body.values() if operation else ():
         properties = properties_of(history, node.get("schema"))
         declared += properties
-    return list(dict.fromkeys([*story.inputs, *declared]))
+    views = [part.view for part in story.resource.operations if part.view]
+    own = {pointer[0] for view in views for pointers in view.fields.values() for pointer in pointers if pointer}
+    return [name for name in dict.fromkeys([*story.inputs, *declared]) if name not in own]
 
 
 def properties_of(history: History, schema: Any) -> list[str]:

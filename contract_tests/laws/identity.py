@@ -14,6 +14,7 @@ from contract_tests.laws.facts import (
     input_names,
     instant_text,
     is_scalar,
+    number_of,
     properties_of,
     same_input,
 )
@@ -24,12 +25,14 @@ from contract_tests.laws.seen import (
     came_too_often,
     deviation,
     each,
+    field_shape,
     has_role,
     is_good,
     looks,
     operations,
     part_of,
     place,
+    role_field,
     shown,
     shows,
     status_of,
@@ -37,7 +40,13 @@ from contract_tests.laws.seen import (
 )
 from contract_tests.playing.seeing import told_id
 from mockserver.jobs.resource import STARTS, Action, Pointer
+from mockserver.jobs.vocabulary import pieces
+from mockserver.openapi.document import Operation
 
+STEM = 4  # letters that two forms of a word share
+# Parts of names that say nothing of how a job was made from another one.
+_OF_ANY = {"id", "ids", "from", "of", "by", "video", "image", "audio", "job", "task", "source", "parent", "original",
+           "base", "previous", "generation"}  # fmt: skip
 INNER = ("input", "inputs", "request", "params", "parameters")  # objects of an answer that hold what was asked for
 
 
@@ -110,7 +119,8 @@ def inputs_are_echoed(history: History) -> Iterator[Deviation | Unjudged]:
     def check(story: JobStory) -> Iterator[Deviation]:
         for sighting in looks(story):
             for name, sent, told, where in _echoes(story, sighting):
-                if not same_input(sent, told):
+                is_sayable = _may_be_told(history, sighting, where, sent)
+                if not same_input(sent, told) and is_sayable and not _is_sum(history, story, name, sent, told):
                     message = f"`{where}` is {shown(told)}, asked for was `{name}`: {shown(sent)}"
                     yield deviation(history, sighting, message, where, story.created_by)
 
@@ -169,14 +179,17 @@ def source_is_named(history: History) -> Iterator[Deviation | Unjudged]:
 
     def check_first(found: tuple[JobStory, Sighting]) -> Deviation | None:
         source = value_of(found[1], "source")
-        if source in (ABSENT, None, ""):
-            return None
+        shape = field_shape(history, found[1], found[1].part.view.fields["source"][0]) if found[1].part.view else None
+        if source in (ABSENT, None, "") or shape is None or not shape.nullable:
+            return None  # where null is no way to say that there is none, something has to stand there
         message = f"the job was made from no other, and its source is {shown(source)}"
         return deviation(history, found[1], message, "source", found[0].created_by, cause="of none")
 
     shown_source = [(j, s) for j in history.jobs for s in looks(j) if has_role(s, "source")]
     made = [(j, s) for j, s in shown_source if (m := part_of(history, j.created_by)) and m.action is Action.FOLLOW_UP]
-    follow_ups = [(j, s) for j, s in made if (m := part_of(history, j.created_by)) and m.links_source]
+    follow_ups = [
+        (j, s) for j, s in made if (m := part_of(history, j.created_by)) and m.links_source and _is_of(s, m.operation)
+    ]
     yield from each(follow_ups, check, "no job was made from another one")
     for found in shown_source:
         if found[0].created_by.purpose == Purpose.CREATE and (wrong := check_first(found)):
@@ -212,10 +225,33 @@ def _told_ids(history: History) -> Iterator[tuple[Exchange, Any]]:
             yield exchange, at(job, pointers[0])
 
 
+def _is_of(sighting: Sighting, operation: Operation) -> bool:
+    """Whether the field for a source is for what an operation makes: `remixed_from` is, of a remix, and of no edit."""
+    telling = [p for p in pieces(role_field(sighting, "source")) if p not in _OF_ANY]
+    words = pieces(f"{operation.path} {operation.id}")
+    return not telling or any(word[:STEM] == piece[:STEM] for piece in telling for word in words)
+
+
 def _kind_of(history: History, exchange: Exchange) -> str:
     """The kind of job that an operation is for."""
     kinds = history.contract.resources
     return next((k.name for k in kinds for p in k.operations if p.operation.name == exchange.operation), "")
+
+
+def _may_be_told(history: History, sighting: Sighting, where: str, sent: Any) -> bool:
+    """Whether a field of an answer can say what was sent: its words may be others than those of the request."""
+    shape = field_shape(history, sighting, tuple(where.split(".")))
+    return shape is None or not shape.constants or any(same_input(sent, word) for word in shape.constants)
+
+
+def _is_sum(history: History, story: JobStory, name: str, sent: Any, told: Any) -> bool:
+    """Whether a job that goes on from another one tells what both have together, as films and their extensions do."""
+    if story.created_by.purpose != Purpose.FOLLOW_UP:
+        return False
+    source = next((s for s in history.jobs if s.id == story.created_by.job and looks(s)), None)
+    before = number_of(at(looks(source)[-1].body, (name,))) if source else None
+    more, total = number_of(sent), number_of(told)
+    return before is not None and more is not None and total is not None and abs(before + more - total) < 0.001
 
 
 def _defaults(history: History, story: JobStory) -> dict[str, Any]:

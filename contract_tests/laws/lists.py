@@ -87,9 +87,9 @@ def each_once(history: History) -> Iterator[Deviation | Unjudged]:
         seen: dict[Any, Page] = {}
         for page in walk:
             for id in page.ids:
-                if id is not None and id in seen:
-                    where = "twice on one page" if seen[id] is page else "on two pages"
-                    first = seen[id].exchange.number
+                if id not in (None, "") and _hashable(id) in seen:
+                    where = "twice on one page" if seen[_hashable(id)] is page else "on two pages"
+                    first = seen[_hashable(id)].exchange.number
                     found = shows(history, page.exchange, f"{shown(id)} stands {where}", where)
                     numbers = tuple(dict.fromkeys((first, page.exchange.number)))
                     yield Deviation(found.message, found.operation, numbers, found.pointer, where)
@@ -147,7 +147,7 @@ def pages_end(history: History) -> Iterator[Deviation | Unjudged]:
         held = {_hashable(id) for page in walk for id in page.ids}
         is_short = limit is not None and limit.isdigit() and len(last.items) < int(limit)
         if last.ends(history) is False and is_short and known <= held:
-            message = f"{len(last.items)} of {limit} jobs were left, and the page says that there is more"
+            message = f"a page for {limit} jobs holds {len(last.items)}, and says that there is more"
             return shows(history, last.exchange, message, "short")
         return None
 
@@ -161,7 +161,7 @@ def created_is_listed(history: History) -> Iterator[Deviation | Unjudged]:
         held = {str(id) for page in walk for id in page.ids}
         missing = [id for id in sorted(_must_hold(history, walk[0].exchange)) if not any(id in one for one in held)]
         if missing:
-            message = f"{len(missing)} of the jobs that were created are not in it ({shown(missing[0])})"
+            message = f"{len(missing)} of the created jobs not in it ({shown(missing[0])})"
             yield shows(history, walk[-1].exchange, message, "missing")
 
     whole = [w for w in _walks(history) if _is_whole(history, w) and _must_hold(history, w[0].exchange)]
@@ -320,7 +320,7 @@ def filter_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
 def nothing_comes_after_the_end(history: History) -> Iterator[Deviation | Unjudged]:
     def check(page: Page) -> Deviation | None:
         before = [p for p in _pages(history) if p.exchange.number < page.exchange.number]
-        again = {str(id) for id in page.ids} & {str(id) for p in before for id in p.ids}
+        again = {str(id) for id in page.ids if id not in (None, "")} & {str(id) for p in before for id in p.ids}
         if again:
             message = f"{len(again)} jobs that had been listed come again after the last one"
             return shows(history, page.exchange, message, "again")
@@ -339,7 +339,8 @@ def nothing_comes_after_the_end(history: History) -> Iterator[Deviation | Unjudg
 def cursor_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
     def check(walk: list[Page]) -> Iterator[Deviation]:
         for before, after in pairwise(walk):
-            if before.ids and after.ids and before.ids[0] == after.ids[0] and before.exchange.url != after.exchange.url:
+            is_same = before.ids[:1] == after.ids[:1] and before.ids[:1] not in ([], [None], [""])
+            if is_same and before.exchange.url != after.exchange.url:
                 yield shows(history, after.exchange, "the page after a cursor begins like the page before it", "cursor")
                 return
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from contract_tests.finding import Deviation, Severity, Unjudged
-from contract_tests.history import History, JobStory, Purpose, Sighting
+from contract_tests.history import Exchange, History, JobStory, Purpose, Sighting
 from contract_tests.laws import law
 from contract_tests.laws.facts import NO_JOB, RANK, TOO_FEW, all_seen, in_list, number_of
 from contract_tests.laws.seen import (
@@ -22,6 +22,7 @@ from contract_tests.laws.seen import (
     shown,
     value_of,
 )
+from contract_tests.media import read_medium
 from mockserver.jobs.lifecycle import TERMINAL, State
 from mockserver.jobs.vocabulary import pieces
 
@@ -58,7 +59,8 @@ def word_is_known(history: History) -> Iterator[Deviation | Unjudged]:
 @law("JOB012", "A status only moves forward", Severity.VIOLATION, level="readable")
 def status_moves_forward(history: History) -> Iterator[Deviation | Unjudged]:
     def check(story: JobStory) -> Iterator[Deviation]:
-        for before, after in pairwise(s for s in looks(story) if s.state):
+        # A flag says whether a job is over, and not whether one that is not has begun.
+        for before, after in pairwise(s for s in looks(story) if s.state and not isinstance(s.word, bool)):
             if before.state in RANK and after.state in RANK and RANK[after.state] < RANK[before.state]:
                 yield _moved(history, before, after)
 
@@ -85,7 +87,7 @@ def job_ends(history: History) -> Iterator[Deviation | Unjudged]:
         if story.end or _was_stopped(history, story):
             judged = judged or bool(story.end)
             continue
-        result = [e for e in history.of(Purpose.FETCH, Purpose.FETCH_EARLY, job=story.id) if is_good(history, e)]
+        result = [e for e in history.of(Purpose.FETCH, job=story.id) if is_good(history, e) and _is_film(e)]
         if result and seen and seen[-1].exchange.number > result[0].number:
             judged = True
             message = f"the status is {shown(seen[-1].word)} although the result is there"
@@ -269,6 +271,12 @@ def _was_stopped(history: History, story: JobStory) -> bool:
     last = max((sighting.exchange.number for sighting in looks(story)), default=0)
     stops = history.of(Purpose.CANCEL, Purpose.DELETE, job=story.id)
     return any(is_good(history, e) and e.number < last for e in stops)
+
+
+def _is_film(fetch: Exchange) -> bool:
+    """Whether what was sent is a whole file of a medium, and no message that there is none."""
+    medium = read_medium(fetch.body)
+    return medium is not None and not medium.problem and medium.kind.startswith(("video/", "audio/", "image/"))
 
 
 def _waited(story: JobStory) -> float:

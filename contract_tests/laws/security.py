@@ -111,7 +111,8 @@ def _refused(history: History, purpose: str, what: str) -> Iterator[Deviation | 
 
     def check(exchange: Exchange) -> Deviation | None:
         if status_of(history, exchange) < 300:
-            return shows(history, exchange, f"{what} was answered {exchange.status}", exchange.detail)
+            how = f"{what} ({exchange.detail})" if exchange.detail else what
+            return shows(history, exchange, f"{how} was answered {exchange.status}", exchange.detail)
         return None
 
     known = operations(history)
@@ -142,5 +143,6 @@ def _private(history: History, actions: Collection[str], what: str) -> Iterator[
             return None
         return shows(history, exchange, f"{what} ({exchange.status})", exchange.action)
 
-    asked = [e for e in _asked(history, Purpose.SECOND_KEY) if e.action in actions]
+    known = {story.id for story in history.jobs} | {e.job for e in history.of(Purpose.OTHER)}  # others are nobody's
+    asked = [e for e in _asked(history, Purpose.SECOND_KEY) if e.action in actions and e.job in known]
     return each(asked, check, "no other key asked for a job that way")

@@ -22,6 +22,7 @@ MAX_ERRORS = 200  # that are read of one answer
 MAX_SHOWN = 160  # characters of a value in a message
 # Answers that HTTP itself gives to anybody, whatever a contract says: their laws are of their own.
 _ANYBODY = {408, 413, 414, 425, 426, 429, 431, 503}
+_TOLD_BY_ANYBODY = frozenset(map(str, _ANYBODY))
 _OF_PARTS = {206, 304, 412, 416}
 _LOOKS: Final = (Action.CREATE, Action.FOLLOW_UP, Action.RETRIEVE, Action.CANCEL)
 OWN: Final = frozenset({Purpose.CREATE, Purpose.POLL, Purpose.AGAIN, Purpose.LIST, Purpose.PAGE, Purpose.FETCH,
@@ -205,7 +206,7 @@ def _needs_no_declaration(operation: Operation, status: int, part: JobOperation 
         return True
     if status == 304:
         return True
-    families = {each.status[:1] for each in operation.answers}
+    families = {each.status[:1] for each in operation.answers if each.status not in _TOLD_BY_ANYBODY}
     return str(status)[0] not in families and 400 <= status < 500
 
 
@@ -246,7 +247,8 @@ def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterat
             names = sorted({error.message.partition(" is a required")[0].strip('"') for error in errors})
             told = ", ".join(f"`{name}`" for name in names[:MAX_FAULTS])
             more = f" and {len(names) - MAX_FAULTS} more" if len(names) > MAX_FAULTS else ""
-            message, what = f"{told}{more} is required and not there", f": required {' '.join(names)[:200]}"
+            verb = "are" if len(names) > 1 else "is"
+            message, what = f"{told}{more} {verb} required and not there", f": required {' '.join(names)[:200]}"
         pointer, origin = _origin(history.contract.document, content, schema, errors[0].evaluation_path)
         at_field = f"`{where}`: " if where else ""
         yield Fault("body", f"{at_field}{message}", pointer, f"/{where}{what}", origin=origin and f"{origin}{what}")

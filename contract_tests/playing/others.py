@@ -54,7 +54,8 @@ def make_and_read(player: Player, operation: Operation, reader: Operation) -> No
     if not id:
         return
     ask(player, reader, player.asking(job=id), Purpose.OTHER, READ)
-    ask(player, reader, player.asking(job=UNKNOWN), Purpose.UNKNOWN_ID)
+    if any(answer.status in ("404", "4XX") for answer in reader.answers):
+        ask(player, reader, player.asking(job=UNKNOWN), Purpose.UNKNOWN_ID)
     if not player.calls.is_open(reader):
         ask(player, reader, Asking(job=id), Purpose.NO_KEY)
         ask(player, reader, Asking(player.bad_key, id), Purpose.BAD_KEY, "refused")

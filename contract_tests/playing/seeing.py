@@ -112,10 +112,13 @@ def state_of(resource: JobResource, view: View, word: Any, job: Mapping[str, Any
 def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> list[JobStory]:
     """The jobs that were created, each with all that was seen of it; without any, those that lists showed."""
     stories: dict[str, JobStory] = {}
+    again: dict[Exchange, JobStory] = {}  # creates that were answered with the id of another one: what they told alone
     for exchange in exchanges:
         found = part_of(contract, exchange.operation)
         if found and exchange.purpose in _STARTS and (id := told_id(contract, exchange)):
-            stories.setdefault(id, JobStory(id, found[0], exchange, inputs_of(exchange)))
+            story = JobStory(id, found[0], exchange, inputs_of(exchange))
+            if stories.setdefault(id, story) is not story:
+                again[exchange] = story
     if not stories:
         for exchange in exchanges:
             found = part_of(contract, exchange.operation)
@@ -131,9 +134,10 @@ def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> li
         for sighting in sightings(contract, exchange):
             id = sighting.id if sighting.id is not None else exchange.job
             is_renamed = str(id) not in stories and exchange.purpose in (Purpose.POLL, Purpose.AGAIN)
-            if story := stories.get(exchange.job if is_renamed and not _is_many(sighting) else str(id)):
-                story.sightings.append(sighting)
-    return list(stories.values())
+            known = stories.get(exchange.job if is_renamed and not _is_many(sighting) else str(id))
+            if told := again.get(exchange, known):
+                told.sightings.append(sighting)
+    return [*stories.values(), *again.values()]
 
 
 def of_job(seen: Sequence[Sighting], id: str) -> list[Sighting]:

@@ -266,7 +266,7 @@ def end_jobs(player: Player, kind: Kind) -> None:
         asking = player.asking(job=main.id, body=body, media_type=media_type)
         try_wrong(player, kind, part, Purpose.AFTER_DELETE, asking, "")
     if not player.options.keep:
-        ids = [*(job.id for job in kind.jobs if job is not main), *kind.strays]
+        ids = dict.fromkeys([*(job.id for job in kind.jobs if job.id != main.id), *kind.strays])
         left = [
             id for id in ids if player.send(delete, Purpose.DELETE, player.asking(job=id), "clean up").status >= 400
         ]

@@ -16,6 +16,7 @@ MOST_SENT = 4_000  # bytes of a body that stand in a command
 _LOOKED_AT = 65_536  # bytes of a body in which secrets are looked for; no more of it is shown
 _MOST_HEADERS = 60
 _MOST_HEADER = 400
+NO_SECRETS = ("malformed", "empty")  # details of wrong keys that are none
 _CLIENTS_OWN = {"host", "content-length", "accept-encoding", "connection", "user-agent", "transfer-encoding"}
 _SCHEME = re.compile(r"(?i)(apikey|basic|bearer|digest|key|token) +\S")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -40,11 +41,15 @@ def curl(exchange: Exchange, masking: Masking | None = None, key: str = "", seco
     """The exchange as a curl line. What bash would not take literally is written as `$'…'`.
 
     `key` and `second_key` are the names of the variables that hold the keys (`KEY`, `SECOND_KEY`); one that is to be
-    refused stands as `$BAD_KEY`.
+    refused stands as `$BAD_KEY`, and what is no key at all as it was sent.
     """
     names = {Purpose.SECOND_KEY: second_key or "SECOND_KEY", Purpose.BAD_KEY: "BAD_KEY"}
     name = names.get(exchange.purpose, key or "KEY")
-    return _curl(exchange, masking or Masking(), name if _VARIABLE.fullmatch(name) else "KEY")
+    if exchange.purpose == Purpose.BAD_KEY and exchange.detail in NO_SECRETS:
+        name = ""
+    elif not _VARIABLE.fullmatch(name):
+        name = "KEY"
+    return _curl(exchange, masking or Masking(), name)
 
 
 def check_line(
@@ -153,6 +158,8 @@ def _curl(exchange: Exchange, masking: Masking, variable: str) -> str:
 
 
 def _header(name: str, value: str, variable: str, masking: Masking) -> str:
+    if not variable and masking.names(name):
+        return quoted(f"{name}: {value}")
     if name.lower() == "cookie" or not masking.names(name):
         return quoted(f"{name}: {masking.header(name, value)}") if value else quoted(f"{name};")
     scheme = f"{value.split()[0]} " if _SCHEME.match(value) else ""

@@ -17,6 +17,8 @@ from mockserver.openapi.schema import Shape, Validator, shape_of
 
 MAX_MESSAGE = 2000  # characters; a request can break a schema in very many places
 MAX_LISTED = 20
+# Refusals for the state of a job; where 409 is not declared and another status of a wrong request is, by that one.
+_OF_STATE = {"conflict", "not_ready", "failed_content"}
 _PROBLEM = {"type": "about:blank"}  # RFC 9457: the status says it all
 MAX_LEVELS = 6  # objects inside an error; a schema that holds itself is cut off there
 MAX_OBJECTS = 100  # in one error; a schema can ask for thousands
@@ -212,6 +214,8 @@ class Refuser:
 def _usual_status(kind: str, operation: Operation | None) -> int:
     """The status of a kind; 422 for an invalid request where the operation declares that and not 400."""
     declared = {answer.status for answer in operation.answers} if operation else set()
+    if kind in _OF_STATE and declared and not declared & {"409", "4XX", "4xx", "default"}:
+        return next((int(status) for status in ("400", "422", "404") if status in declared), REFUSALS[kind])
     return 422 if kind == "invalid_request" and "422" in declared and "400" not in declared else REFUSALS[kind]
 
 
