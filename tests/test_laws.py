@@ -276,6 +276,27 @@ def test_a_job_that_is_unknown_right_after_its_create(book: Book) -> None:
     assert book.codes() == {"JOB002"}
 
 
+def test_two_creates_with_one_id_are_told_of_once(book: Book) -> None:
+    """What differs between their jobs comes of that, and is no fault of its own."""
+    book.story(RUNNING)
+    book.add(Purpose.CREATE, "POST /videos", {**JOB, "created_at": START + 40}, at=40.0, sent={"prompt": "a cat"})
+    book.add(Purpose.POLL, "GET /videos/{video_id}", {**RUNNING, "created_at": START + 40}, at=60.0)
+
+    assert book.codes() == {"JOB008"}
+
+
+def test_who_looks_at_no_input_is_told_so_once(book: Book) -> None:
+    book.story(DONE)
+    for field in ("prompt", "model", "seconds", "size"):
+        for what in ("an object", "a list"):
+            book.add(Purpose.INVALID, "POST /videos", JOB, job="", detail=f"{field}: {what}")
+    book.history.jobs = stories_of(book.history.contract, book.history.exchanges)
+
+    (finding,) = judge(book.history, ["ERR009"])[0].findings
+    assert finding.count == 8
+    assert finding.message.startswith("8 of 8 invalid inputs were taken")
+
+
 def test_a_creation_that_is_no_instant(book: Book) -> None:
     book.add(Purpose.CREATE, "POST /videos", {**JOB, "created_at": 0})
 

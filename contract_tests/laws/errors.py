@@ -29,7 +29,7 @@ from mockserver.jobs.resource import Action
 from mockserver.openapi.schema import Validator, shape_of, union_of
 
 WRONG = (Purpose.BROKEN_JSON, Purpose.INVALID, Purpose.WRONG_TYPE)
-SEVERAL, MOST_TAKEN = 6, 0.8  # invalid inputs, and the share of them by which nothing is looked at
+SEVERAL, MOST_TAKEN = 6, 0.6  # invalid inputs, and the share of them by which nothing is looked at
 MOST_READ = 65_536  # bytes of a refusal that are looked through
 # What traces of a stack begin with, in the languages that services are written in.
 _INSIDE = re.compile(

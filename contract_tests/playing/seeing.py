@@ -110,15 +110,17 @@ def state_of(resource: JobResource, view: View, word: Any, job: Mapping[str, Any
 
 
 def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> list[JobStory]:
-    """The jobs that were created, each with all that was seen of it; without any, those that lists showed."""
-    stories: dict[str, JobStory] = {}
-    again: dict[Exchange, JobStory] = {}  # creates that were answered with the id of another one: what they told alone
+    """The jobs that were created, each with all that was seen of it; without any, those that lists showed.
+
+    What is seen under an id that several creates were answered with is of the last one of them.
+    """
+    created: dict[Exchange, JobStory] = {}
     for exchange in exchanges:
         found = part_of(contract, exchange.operation)
         if found and exchange.purpose in _STARTS and (id := told_id(contract, exchange)):
-            story = JobStory(id, found[0], exchange, inputs_of(exchange))
-            if stories.setdefault(id, story) is not story:
-                again[exchange] = story
+            created[exchange] = JobStory(id, found[0], exchange, inputs_of(exchange))
+    known: dict[str, JobStory] = {story.id: story for story in reversed(created.values())}
+    stories = list(created.values())
     if not stories:
         for exchange in exchanges:
             found = part_of(contract, exchange.operation)
@@ -127,17 +129,19 @@ def stories_of(contract: ContractUnderTest, exchanges: Sequence[Exchange]) -> li
                     if each.id not in (None, "") and (
                         exchange.purpose == Purpose.POLL or _is_polled(exchanges, each.id)
                     ):
-                        stories.setdefault(str(each.id), JobStory(str(each.id), found[0], exchange, {}))
+                        known.setdefault(str(each.id), JobStory(str(each.id), found[0], exchange, {}))
+        stories = list(known.values())
     for exchange in exchanges:
         if exchange.purpose in _ELSEWHERE:
             continue
+        if exchange in created:
+            known[created[exchange].id] = created[exchange]
         for sighting in sightings(contract, exchange):
             id = sighting.id if sighting.id is not None else exchange.job
-            is_renamed = str(id) not in stories and exchange.purpose in (Purpose.POLL, Purpose.AGAIN)
-            known = stories.get(exchange.job if is_renamed and not _is_many(sighting) else str(id))
-            if told := again.get(exchange, known):
-                told.sightings.append(sighting)
-    return [*stories.values(), *again.values()]
+            is_renamed = str(id) not in known and exchange.purpose in (Purpose.POLL, Purpose.AGAIN)
+            if story := known.get(exchange.job if is_renamed and not _is_many(sighting) else str(id)):
+                story.sightings.append(sighting)
+    return stories
 
 
 def of_job(seen: Sequence[Sighting], id: str) -> list[Sighting]:
