@@ -64,6 +64,8 @@ class Wishes:
     rate_limit: str = ""
     key_env: str = ""
     second_key_env: str = ""
+    deadline: float = 0.0  # seconds within which a job has to end; 0: nobody says
+    options: tuple[tuple[str, str], ...] = ()  # of the command line that limit it, for commands that are shown
     hearing: Hearing = field(default_factory=Hearing)  # how webhooks are listened for
 
     @property
@@ -144,6 +146,7 @@ def _options(wishes: Wishes) -> Options:
         second_key=wishes.second_key,
         interval=wishes.interval,
         patience=wishes.patience,
+        deadline=wishes.deadline,
         hearing=wishes.hearing,
     )
 
@@ -221,8 +224,7 @@ def _repeat(wishes: Wishes, exchange: Exchange, code: str) -> tuple[str, ...]:
 
 
 def _command(wishes: Wishes) -> str:
-    keys = wishes.key_env, wishes.second_key_env
-    return check_line(wishes.url, wishes.spec, _masking(wishes), *keys, wishes.max_jobs, wishes.reference)
+    return check_line(wishes.url, wishes.spec, wishes.options, _masking(wishes))
 
 
 def _masking(wishes: Wishes) -> Masking:

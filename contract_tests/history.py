@@ -193,10 +193,10 @@ class History:
     jobs: list[JobStory] = field(default_factory=list)
     read_only: bool = False
     patience: float = 0.0
+    deadline: float = 0.0  # seconds within which a job has to end, as who has it checked says; 0: nobody says
     skipped: dict[str, str] = field(default_factory=dict)  # purpose → why it was not tried (budget, no second key, …)
     phases: dict[str, tuple[float, int]] = field(default_factory=dict)  # phase of the play → seconds, requests
     simulated: bool = False  # our simulator, on a clock that was moved: its instants are not the machine's
-    kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what laws have worked out once
     listening: Listening | None = None  # None: nothing listened for webhooks
 
     @property

@@ -27,6 +27,7 @@ SEED = 20260924
 HISTORIES = 2  # for each fuzzed request of an operation; histories are few where operations are many
 ENDS = {Action.CANCEL, Action.DELETE}
 FAR = 2**31  # pages that no list has
+OF_A_VALUE = {400, 404, 422}  # statuses by which a value is refused
 STATE_WANTED = {Action.FOLLOW_UP, Action.CANCEL, Action.DELETE}  # of the job that they name
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -145,11 +146,11 @@ class Excuses:
                 return "an id in a body"  # schemathesis watches ids in paths: a deleted one in a body is news to it
             case RejectedPositiveData() if self._has_a_cursor(case):
                 return "a made-up cursor"
-            case RejectedPositiveData() if self._actions.get(case.operation.label) in STATE_WANTED:
+            case RejectedPositiveData() if self._is_about_a_state(case, response):
                 return "a job in another state"
             case RejectedPositiveData() if self._is_beyond_all(case):
                 return "a page beyond all"
-            case RejectedPositiveData() if self._has_a_model(case):
+            case RejectedPositiveData() if response.status_code in OF_A_VALUE and self._has_a_model(case):
                 return "a made-up model"
             case AcceptedNegativeData() if self._is_valid_as_a_form(case):
                 return "a form that is valid as text"
@@ -168,6 +169,11 @@ class Excuses:
         """A cursor that nobody was given may be refused. (Made-up ids elsewhere get a 404, which passes by itself.)"""
         cursor = self._contract.vocabulary.best("paging", "after", list(case.query))
         return self._actions.get(case.operation.label) is Action.LIST and cursor is not None
+
+    def _is_about_a_state(self, case: Case[Any], response: Response) -> bool:
+        """What is done to a job can be refused for the state that it is in."""
+        is_named = self._actions.get(case.operation.label) in STATE_WANTED
+        return is_named and response.status_code in {*OF_A_VALUE, 403, 409, 423, 425}
 
     def _is_beyond_all(self, case: Case[Any]) -> bool:
         """Where a schema sets no bound, a service may still not count so far."""

@@ -166,6 +166,19 @@ EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
             "words": {"queued": "pending", "succeeded": "done", "failed": "failed"},
         }
     },
+    "queue.yaml": {
+        "job": {
+            "create": ["POST /jobs"],
+            "retrieve": ["GET /jobs/{id}"],
+            "list": ["GET /jobs"],
+            "id": ("path", "/id", "job_{alnum:24}"),
+            "made": "/id",
+            "at": "",
+            "fields": {"id": "/id", "status": "/status", "created": "/created_at", "result": "/video_url",
+                       "error": "/error"},
+            "words": {"queued": "queued", "running": "running", "succeeded": "succeeded", "failed": "failed"},
+        }
+    },
     "reels.yaml": {
         "reel_generation": {
             "create": ["POST /v1/reel_generation"],

@@ -502,7 +502,9 @@ def drawn(body: Any, at: float = 0.0, **sent: Any) -> tuple[Request, Request]:
             asked(Purpose.POLL, PICTURE_JOB, enveloped(body), at=at, headers=TOLD))  # fmt: skip
 
 
+NAMED, MAKES_ONE = {"name": "Ann"}, "POST /videos/characters"
 CHARACTER, A_CHARACTER = {"id": "c1", "name": "Ann", "created_at": START}, "GET /videos/characters/{character_id}"
+STOPS_ONE = "POST /tasks/{task_id}/cancel"
 TOO_LATE = {"code": 40900, "message": "It has ended.", "data": None}
 CANCELLED = {**DRAWING, "task_status": "CANCELLED", "finished_at": "2026-09-21T14:13:45Z"}
 JPEG, PNG = ({"headers": {"content-type": kind}} for kind in ("image/jpeg", "image/png"))
@@ -554,18 +556,17 @@ TWINS: list[tuple[str, str, tuple[Request, ...], Request, Request]] = [
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
     ("RES008", "openai", ENDED, asked(Purpose.FETCH, CONTENT, LIBRARY.video(1280, 720, 4), **FILM),
      asked(Purpose.FETCH, CONTENT, LIBRARY.video(720, 1280, 4), **FILM)),
-    ("ANS005", "openai", (asked(Purpose.OTHER, "POST /videos/characters", CHARACTER, detail=CREATED_OTHER, job="c1"),),
+    ("ANS005", "openai", (asked(Purpose.OTHER, MAKES_ONE, CHARACTER, detail=CREATED_OTHER, job="c1", sent=NAMED),),
      asked(Purpose.OTHER, A_CHARACTER, {**CHARACTER, "name": "Bob"}, detail=READ_OTHER, job="c1"),
      asked(Purpose.OTHER, A_CHARACTER, CHARACTER, detail=READ_OTHER, job="c1")),
     ("JOB009", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "height": 768})[1], drawn(PICTURE)[1]),
     ("JOB047", PICTURES, drawn(PICTURE)[:1], drawn({**PICTURE, "started_at": PICTURE["created_at"]})[1],
      drawn(PICTURE)[1]),
     ("JOB053", PICTURES, drawn(DRAWN, at=60.0),
-     asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", enveloped(DRAWN), at=61.0),
-     asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", TOO_LATE, 409, at=61.0)),
-    ("JOB055", PICTURES, (*drawn(DRAWING, at=20.0),
-                          asked(Purpose.CANCEL, "POST /tasks/{task_id}/cancel", TOO_LATE, 409, at=30.0)),
-     drawn(DRAWING, at=31.0)[1], drawn(DRAWN, at=60.0)[1]),
+     asked(Purpose.CANCEL, STOPS_ONE, enveloped(DRAWN), at=61.0),
+     asked(Purpose.CANCEL, STOPS_ONE, TOO_LATE, 409, at=61.0)),
+    ("JOB055", PICTURES, (*drawn(PICTURE), asked(Purpose.CANCEL, STOPS_ONE, TOO_LATE, 409, at=5.0)),
+     drawn(PICTURE, at=6.0)[1], drawn(DRAWN, at=60.0)[1]),
     ("JOB054", "openai", ENDED,
      asked(Purpose.FOLLOW_UP, "POST /videos/extensions", LONGER, sent={"prompt": "a dog", "seconds": "8"}, at=100.0),
      asked(Purpose.FOLLOW_UP, "POST /videos/extensions", {**LONGER, "seconds": "12"},

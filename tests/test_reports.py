@@ -621,9 +621,8 @@ def test_what_was_seen_can_be_repeated_in_a_shell(tmp_path: Path) -> None:
 def test_a_check_can_be_made_again_by_its_line() -> None:
     url = "https://films.example/v1"
     assert check_line(url, "my spec.yaml") == f"mockserver check {url} --spec 'my spec.yaml'"
-    whole = check_line(url, "films", None, "MY_KEY", "OTHER_KEY", 0, "openai")
-    options = "--key-env MY_KEY --second-key-env OTHER_KEY --reference openai --max-jobs 0"
-    assert whole == f"mockserver check {url} --spec films {options}"
+    whole = check_line(url, "films", [("--key-env", "MY_KEY"), ("--max-jobs", "0"), ("--no-schema", "")])
+    assert whole == f"mockserver check {url} --spec films --key-env MY_KEY --max-jobs 0 --no-schema"
     assert check_line("", "films") == "mockserver check --from-har FILE.har --spec films"
 
 
@@ -643,7 +642,7 @@ def test_hostile_exchanges_make_harmless_commands(tmp_path: Path) -> None:
         request_headers=((evil, evil), ("x-key'$(touch pwned)", "$(touch pwned)")), request_body=evil.encode(),
     )  # fmt: skip
     line = curl(odd, None, "x$(touch pwned)")
-    again = check_line(f"http://x/$(touch {tmp_path}/pwned)", "`touch pwned`", None, "$(touch pwned)")
+    again = check_line(f"http://x/$(touch {tmp_path}/pwned)", "`touch pwned`", [("--key-env", "$(touch pwned)")])
     said_by(line, tmp_path)
     said_by(again.replace("mockserver", "curl"), tmp_path)
     assert not LIVE.search(line + again)

@@ -6,9 +6,9 @@ from contract_tests.finding import Deviation, Severity, Unjudged
 from contract_tests.history import CREATED, READ, Exchange, History, Purpose
 from contract_tests.laws import law
 from contract_tests.laws.seen import Fault, came_too_often, each, faults, is_good, operations, shown, shows, status_of
+from contract_tests.playing.seeing import inputs_of
 from mockserver.jobs.resource import Action
 
-MOVING_ROLES = ("status", "progress", "updated", "completed", "started")  # of fields that may be others a moment later
 NOTHING = "no request of an operation was answered so"
 
 
@@ -65,17 +65,15 @@ def made_is_read(history: History) -> Iterator[Deviation | Unjudged]:
             yield shows(history, read, f"what was made was answered {status} when it was read", str(status))
             return
         before, after = made.json, read.json
-        for name in before if isinstance(before, dict) and isinstance(after, dict) else ():
-            old, new = before[name], after.get(name)
-            is_settled = not any(words.rank("roles", role, name) is not None for role in MOVING_ROLES)
-            if is_settled and isinstance(old, (str, int, float)) and isinstance(new, (str, int, float)) and old != new:
+        for name in inputs_of(made) if isinstance(before, dict) and isinstance(after, dict) else ():
+            old, new = before.get(name), after.get(name)
+            if isinstance(old, (str, int, float)) and isinstance(new, (str, int, float)) and old != new:
                 message = f"`{name}` was {shown(old)} when it was made, and is {shown(new)}"
                 yield shows(history, read, message, name)
 
-    words = history.contract.vocabulary
     made = [e for e in history.of(Purpose.OTHER) if e.detail == CREATED and is_good(history, e)]
     reads = [e for e in history.of(Purpose.OTHER) if e.detail == READ]
-    pairs = [(before, e) for e in reads for before in made[::-1] if before.number < e.number][: len(reads)]
+    pairs = [(before, e) for e in reads if (before := next((m for m in reversed(made) if m.number < e.number), None))]
     return each(pairs, check, "nothing that is no job was made and read again")
 
 

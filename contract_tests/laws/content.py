@@ -522,6 +522,8 @@ def _asked(history: History, role: str, read: Any) -> Iterator[tuple[Exchange, M
         medium = None if fetch.is_cut else read_medium(fetch.body)
         if story is None or medium is None or medium.problem or medium.kind.startswith("text/"):
             continue
+        if fetch.purpose == Purpose.LINK and fetch.detail.startswith("thumbnail"):
+            continue
         variant = query_of(fetch).get(part.variant_parameter, "") if part else ""
         if part and variant and variant != next(iter(part.variants), ""):
             continue  # a thumbnail is as large as it likes

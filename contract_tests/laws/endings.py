@@ -51,7 +51,8 @@ def cancel_works(history: History) -> Iterator[Deviation | Unjudged]:
 def cancel_is_served(history: History) -> Iterator[Deviation | Unjudged]:
     def check(cancel: Exchange) -> Deviation | None:
         status = status_of(history, cancel)
-        if 400 <= status < 500 and not came_too_often(history, cancel):
+        is_left_open = _declares(history, cancel, str(status)) and _state_before(history, cancel) is not State.QUEUED
+        if 400 <= status < 500 and not came_too_often(history, cancel) and not is_left_open:
             return shows(history, cancel, f"the cancel of a job at work was answered {status}", str(status))
         return None
 
@@ -72,7 +73,9 @@ def cancel_comes_too_late(history: History) -> Iterator[Deviation | Unjudged]:
     late = [
         e
         for e in history.of(Purpose.CANCEL)
-        if _state_before(history, e) in TERMINAL and not came_too_often(history, e) and _declares(history, e, "409")
+        if _state_before(history, e) in TERMINAL - {State.CANCELLED}
+        and not came_too_often(history, e)
+        and _declares(history, e, "409")
     ]
     return each(late, check, "no cancel came after the end, or the contract has no status for that (409)")
 

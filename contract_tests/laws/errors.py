@@ -34,8 +34,8 @@ MOST_READ = 65_536  # bytes of a refusal that are looked through
 # What traces of a stack begin with, in the languages that services are written in.
 _INSIDE = re.compile(
     r"Traceback \(most recent call last\)|File \"[^\"\n]{1,200}\", line \d+, in "
-    r"|^\s*at [\w$.<>/]+\(.{1,200}:\d+(:\d+)?\)|goroutine \d+ \[|panicked at "
-    r"|\bin /[\w/.-]+\.(php|rb):\d+|^\s*from /[\w/.-]+\.rb:\d+",
+    r"|^[ \t]{0,40}at [\w$.<>/]{1,200}\(.{1,200}:\d+(:\d+)?\)|goroutine \d+ \[|panicked at "
+    r"|\bin /[\w/.-]{1,200}\.(php|rb):\d+|^[ \t]{0,40}from /[\w/.-]{1,200}\.rb:\d+",
     re.M,
 )
 NOT_THE_REQUEST = (401, 402, 403, 404, 408, 409, 425, 429)  # a valid request may be refused so
@@ -114,7 +114,10 @@ def list_is_served(history: History) -> Iterator[Deviation | Unjudged]:
         return None
 
     # Where a path names what the jobs belong to, its value here is made up.
-    valid = [e for e in history.of(Purpose.LIST) if not e.detail or (query_of(e) and not _wrong_parameter(history, e))]
+    words = history.contract.vocabulary
+    sized = [e for e in history.of(Purpose.LIST) if words.best("paging", "limit", list(query_of(e))) is not None]
+    plain_ones = [e for e in history.of(Purpose.LIST) if not e.detail]
+    valid = [*plain_ones, *(e for e in sized if not _wrong_parameter(history, e))]
     plain = [e for e in valid if "{" not in e.operation]
     excused = {0, *NOT_THE_REQUEST} - {404}  # a list without a single job is there all the same
     lists = [e for e in plain if status_of(history, e) not in excused]

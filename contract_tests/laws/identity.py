@@ -13,6 +13,7 @@ from contract_tests.laws.facts import (
     TOO_FEW,
     input_names,
     instant_text,
+    is_number,
     is_scalar,
     number_of,
     properties_of,
@@ -244,6 +245,11 @@ def _may_be_told(history: History, sighting: Sighting, where: str, sent: Any) ->
     return shape is None or not shape.constants or any(same_input(sent, word) for word in shape.constants)
 
 
+def _stands_for_any(default: Any) -> bool:
+    """Whether a default is no value but says that the service chooses one (`-1` of a seed)."""
+    return (is_number(default) and default < 0) or str(default).strip().lower() in ("", "auto", "random", "none")
+
+
 def _is_sum(history: History, story: JobStory, name: str, sent: Any, told: Any) -> bool:
     """Whether a job that goes on from another one tells what both have together, as films and their extensions do."""
     if story.created_by.purpose != Purpose.FOLLOW_UP:
@@ -261,7 +267,7 @@ def _defaults(history: History, story: JobStory) -> dict[str, Any]:
     for node in operation.body.values() if operation else ():
         for name in properties_of(history, node.get("schema")):
             shape = shape_at(document, node.get("schema"), (name,))
-            if shape is not None and is_scalar(default := shape.get("default")):
+            if shape is not None and is_scalar(default := shape.get("default")) and not _stands_for_any(default):
                 told.setdefault(name, []).append(default)
     return {
         name: each[0] for name, each in told.items() if name not in story.inputs and all(d == each[0] for d in each)

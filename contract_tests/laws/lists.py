@@ -161,7 +161,7 @@ def created_is_listed(history: History) -> Iterator[Deviation | Unjudged]:
         held = {str(id) for page in walk for id in page.ids}
         missing = [id for id in sorted(_must_hold(history, walk[0].exchange)) if not any(id in one for one in held)]
         if missing:
-            message = f"{len(missing)} of the created jobs not in it ({shown(missing[0])})"
+            message = f"{len(missing)} of {len(held) + len(missing)} jobs are missing ({shown(missing[0])})"
             yield shows(history, walk[-1].exchange, message, "missing")
 
     whole = [w for w in _walks(history) if _is_whole(history, w) and _must_hold(history, w[0].exchange)]
@@ -267,11 +267,11 @@ def page_tells_what_was_asked(history: History) -> Iterator[Deviation | Unjudged
     return each(told, check, "no page tells its number or its size")
 
 
-@law("LST013", "A list holds no job that nobody created", Severity.SILENT, needs=(Purpose.LIST, Purpose.CREATE))
+@law("LST013", "A list holds no job that nobody created", Severity.WARNING, needs=(Purpose.LIST, Purpose.CREATE))
 def nothing_is_doubled(history: History) -> Iterator[Deviation | Unjudged]:
-    """Others may create jobs with this key, but not with this prompt at this time.
+    """A job that came beside ours, with its prompt, was made by the same request, and costs as much.
 
-    A job that came beside ours was made by the same request, and costs as much.
+    Or somebody else has the service checked with this key at this time, so that it is but a warning.
     """
     creates = history.of(Purpose.CREATE, Purpose.FOLLOW_UP)
     first = creates[0].number
@@ -312,7 +312,7 @@ def filter_is_honoured(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(history, page.exchange, f"no job is {shown(wanted)}, though one was seen so", "empty")
         return None
 
-    filtered = [(p, word) for p in _pages(history) if (word := _filter_of(history, p))]
+    filtered = [(p, w) for p in _pages(history) if (w := _filter_of(history, p)) in _status_words(history, p)]
     return each(filtered, check, "no list was asked for the jobs in one state")
 
 
@@ -408,7 +408,7 @@ def page_of(history: History, exchange: Exchange) -> Page | None:
 def _walks(history: History) -> list[list[Page]]:
     """Lists with their further pages, in order."""
     walks: list[list[Page]] = []
-    for page in _pages(history):
+    for page in (p for p in _pages(history) if not _filter_of(history, p)):  # which are no wholes
         if page.exchange.purpose != Purpose.PAGE or not walks:
             walks.append([page])
         else:
@@ -492,6 +492,15 @@ def _filter_of(history: History, page: Page) -> str:
     query = query_of(page.exchange)
     name = history.contract.vocabulary.best("roles", "status", list(query))
     return query[name] if name else ""
+
+
+def _status_words(history: History, page: Page) -> set[str]:
+    """The words of a status that a list's items may have; a filter may have others (`all`)."""
+    resource = next(r for r in history.contract.resources if page.part in r.operations)
+    views = [page.part.view] if page.part.view else []
+    words = [*resource.words.values(), *(w for v in views for w in v.words.values())]
+    words += [word for view in views for each_word in view.phases.values() for word in each_word]
+    return {word for word in words if isinstance(word, str)}
 
 
 def _word_of(page: Page, item: Any) -> Any:

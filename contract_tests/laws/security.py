@@ -51,7 +51,7 @@ def refusal_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
 @law("KEY004", "Another key cannot read a job", Severity.SILENT, needs=(Purpose.SECOND_KEY,))
 def others_cannot_read(history: History) -> Iterator[Deviation | Unjudged]:
     """Nor anything else that was made with the first one."""
-    return _private(history, {*_READS, ""}, "another key was shown it")
+    return _private(history, _READS, "another key was shown it")
 
 
 @law("KEY005", "Another key cannot fetch a job's result", Severity.SILENT, needs=(Purpose.SECOND_KEY,))
@@ -93,13 +93,19 @@ def scheme_is_read_in_any_letters(history: History) -> Iterator[Deviation | Unju
 
 @law("KEY008", "An answer does not show the key", Severity.WARNING)
 def key_is_not_shown(history: History) -> Iterator[Deviation | Unjudged]:
+    schemes = (history.contract.document.root.get("components") or {}).get("securitySchemes") or {}
+    resolved = [history.contract.document.resolve(scheme) for scheme in schemes.values()]
+    names = {"authorization"} | {str(s.get("name")).lower() for s in resolved if isinstance(s, dict) and "name" in s}
+
     def check(exchange: Exchange) -> Deviation | None:
-        headers = [value for name, value in exchange.request_headers if name.lower() in ("authorization", "x-api-key")]
+        headers = [value for name, value in exchange.request_headers if name.lower() in names]
         secrets = [value.split()[-1] for value in headers if value.strip()]
         shown = any(len(s) >= SHORTEST_SECRET and s.encode() in exchange.body for s in secrets)
         return shows(history, exchange, "the answer holds the key that was sent", "key") if shown else None
 
-    return each([e for e in history.asked if e.status], check, "no request was answered")
+    is_masked = any("***" in value for e in history.asked for name, value in e.request_headers if name.lower() in names)
+    answered = [] if is_masked else [e for e in history.asked if e.status]
+    return each(answered, check, "no request was answered, or the keys are masked in what was recorded")
 
 
 def _asked(history: History, *purposes: str) -> list[Exchange]:

@@ -135,11 +135,6 @@ def query_of(exchange: Exchange) -> dict[str, str]:
         return {}
 
 
-def is_short_of_time(exchange: Exchange) -> bool:
-    """Whether no whole answer came."""
-    return exchange.status == 0
-
-
 # -- one answer against its declaration -------------------------------------------------------------
 
 

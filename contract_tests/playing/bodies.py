@@ -20,7 +20,7 @@ COUNTS = ("n", "count", "num_outputs", "number_of_videos", "batch_size")  # name
 MOST_DEPTH = 8
 MOST_FIELDS = 20  # of a body that are broken one by one
 MOST_NULLS = 6  # fields that are tried with null though the request says nothing of them
-LARGE = 2.0**53  # numbers beyond are the limits of a type, and no bounds of a service
+LARGE = 2.0**31 - 1  # numbers from here on are the limits of a type, and no bounds of a service
 LONGEST = 40_000  # characters of a text that is as long as it may be
 LONG = 1_500  # characters of a long prompt; a service that cuts texts does it at a round number below
 _PNG: Final = bytes.fromhex(
@@ -354,6 +354,10 @@ class Bodies:
             value = self._text(shape, name)
             yield from () if _leads_away(value) or not shape.get("maxLength") else (value,)
 
+    def _names_another(self, name: str) -> bool:
+        """Whether a field names something that has to be there, so that what a schema allows may be unknown."""
+        return self._vocabulary.ends_like("id", name) or self._vocabulary.ends_like("link", name)
+
     def _is_dear(self, name: str) -> bool:
         """Whether another value of a field may cost many times as much: a model, or several results."""
         return name in COUNTS or self._vocabulary.rank("inputs", "model", name) is not None
@@ -364,7 +368,7 @@ class Bodies:
             return []
         found: list[Variation] = []
         for name, node in union_of(self._document, schema).properties.items():
-            if is_hidden(self._document, node, in_request=True) or self._is_dear(name):
+            if is_hidden(self._document, node, in_request=True) or self._is_dear(name) or self._names_another(name):
                 continue
             shape = union_of(self._document, node)
             bounds: list[tuple[str, Any]] = []
@@ -372,7 +376,13 @@ class Bodies:
                 named = (("its minimum", shape.number("minimum")), ("its maximum", shape.number("maximum")))
                 bounds += [(what, int(value) if value == int(value) else value) for what, value in named
                            if value is not None and abs(value) < LARGE]  # fmt: skip
-            if "string" in shape.types and not shape.constants and (most := shape.number("maxLength")) is not None:
+            is_prompt = self._vocabulary.rank("inputs", "prompt", name) is not None
+            if (
+                is_prompt
+                and "string" in shape.types
+                and not shape.constants
+                and (most := shape.number("maxLength")) is not None
+            ):
                 bounds += [("as long as its maxLength", "w" * int(most))] if 0 < most <= LONGEST else []
             if shape.constants and len(shape.constants) > 1:
                 bounds.append(("the last word of its enum", shape.constants[-1]))

@@ -13,9 +13,11 @@ from contract_tests.playing.results import fetch_all, look_at_finished
 from contract_tests.playing.seeing import is_success, sightings
 from contract_tests.playing.target import parts_of
 from mockserver.jobs.resource import Action, JobOperation
+from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.schema import shape_of
 
 MOST_PAGES = 12
+DIRECTIONS = ("order", "sortorder", "direction", "orderdirection", "sortdirection")  # names, written plainly
 LARGEST_PAGE = 1000  # items that are asked for at once, where a list allows that
 
 
@@ -35,7 +37,12 @@ def read_lists(player: Player, kind: Kind) -> None:
         order = vocabulary.best("paging", "order", names)
         if order:
             schema = next(p.schema for p in part.operation.parameters if p.name == order)
-            for word in shape_of(player.contract.document, schema).constants or ["asc", "desc"]:
+            shape = shape_of(player.contract.document, schema)
+            told = f"{shape.get('description') or ''} {shape.get('default') or ''}".lower()
+            is_direction = (
+                "asc" in told or "desc" in told or plain(order) in DIRECTIONS
+            )  # else it may be a field's name
+            for word in shape.constants or (["asc", "desc"] if is_direction else []):
                 player.send(part, Purpose.LIST, player.asking(query={order: word}), f"{order}={word}")
         filter_list(player, kind, part)
         if part.operation.method == "GET":

@@ -8,6 +8,7 @@ from contract_tests.playing.calls import Asking
 from contract_tests.playing.player import KEPT_FOR_PROBES, READ_ONLY, Player
 from contract_tests.playing.seeing import is_success
 from mockserver.jobs.paths import path_parameters
+from mockserver.jobs.vocabulary import plain
 from mockserver.openapi.document import Operation
 
 MOST_OTHERS = 10  # operations that are no part of a job
@@ -50,7 +51,8 @@ def make_and_read(player: Player, operation: Operation, reader: Operation) -> No
     """Make a thing, and read it: with its own key, with another one, with none; and one that is not there."""
     body, media_type = player.calls.body_for(operation)
     made = ask(player, operation, player.asking(body=body, media_type=media_type), Purpose.OTHER, CREATED)
-    id = told_id(player, made) if made is not None and is_success(player.contract, made) else ""
+    parameter = path_parameters(reader.path)[0]
+    id = told_id(made, parameter) if made is not None and is_success(player.contract, made) else ""
     if not id:
         return
     ask(player, reader, player.asking(job=id), Purpose.OTHER, READ)
@@ -61,6 +63,11 @@ def make_and_read(player: Player, operation: Operation, reader: Operation) -> No
         ask(player, reader, Asking(player.bad_key, id), Purpose.BAD_KEY, "refused")
         if player.options.second_key:
             ask(player, reader, Asking(player.options.second_key, id), Purpose.SECOND_KEY)
+    remover = next((o for o in others_of(player.contract) if (o.method, o.path) == ("DELETE", reader.path)), None)
+    if remover is not None and not player.options.keep:
+        player.send_call(player.calls.call(remover, player.asking(job=id)), Purpose.OTHER, "taken away")
+    else:
+        player.skip(f"clean up of {operation.name}", f"{id} stays")
 
 
 def ask(player: Player, operation: Operation, asking: Asking, purpose: str, detail: str = "") -> Exchange | None:
@@ -69,18 +76,15 @@ def ask(player: Player, operation: Operation, asking: Asking, purpose: str, deta
     if operation.method == "GET":
         return player.send_call(call, purpose, detail)
     keep = KEPT_FOR_PROBES if purpose == Purpose.OTHER else 0
-    if player.budget.is_read_only or not player.budget.reserve(player.prices.of_any(operation), keep):
-        return None
-    exchange = player.send_call(call, purpose, detail)
-    player.budget.settle(exchange.status == 0 or is_success(player.contract, exchange))
-    return exchange
+    return player.buy_call(call, player.prices.of_any(operation), purpose, detail, keep)
 
 
-def told_id(player: Player, exchange: Exchange) -> str:
-    """The id of a thing that was made, at the top of the answer or one level below."""
+def told_id(exchange: Exchange, parameter: str) -> str:
+    """The id of a thing that was made, at the top of the answer or one level below: as the reader's path calls it."""
     body = exchange.json
-    for place in (body, *(body.values() if isinstance(body, dict) else ())):
-        name = player.contract.vocabulary.best("roles", "id", list(place)) if isinstance(place, dict) else None
-        if name and isinstance(place[name], (str, int)) and not isinstance(place[name], bool):
-            return str(place[name])
+    for name in (parameter, "id", "uuid"):
+        for place in (body, *(body.values() if isinstance(body, dict) else ())):
+            for key, value in place.items() if isinstance(place, dict) else ():
+                if plain(key) == plain(name) and isinstance(value, (str, int)) and not isinstance(value, bool):
+                    return str(value)
     return ""

@@ -54,7 +54,8 @@ class Options:
     """How a service is played with.
 
     `key` and `second_key` are valid keys of two users ('' for none). `interval`: seconds between polls where the
-    endpoint advises none; `patience`: seconds that jobs are waited for; `several`: jobs at once; `kinds`: of jobs;
+    endpoint advises none; `patience`: seconds that jobs are waited for; `deadline`: seconds
+    within which they have to end (0: nobody says); `several`: jobs at once; `kinds`: of jobs;
     `keep`: jobs are not deleted beyond the one that shows it; `moves_clock`: our own simulator's clock is moved;
     `hearing`: how webhooks are listened for.
     """
@@ -63,6 +64,7 @@ class Options:
     second_key: str = ""
     interval: float | None = None
     patience: float = 900.0
+    deadline: float = 0.0
     several: int = 3
     kinds: int = 6
     keep: bool = False
@@ -190,15 +192,20 @@ class Player:
 
     def buy(self, part: JobOperation, purpose: str, asking: Asking, detail: str = "", keep: int = 0) -> Exchange | None:
         """Send a request that may create a job; None if the budget has none left for it."""
+        call = self.calls.call(part.operation, asking, part, self.resource_of(part))
+        return self.buy_call(call, self.prices.of(part, asking.body), purpose, detail, keep)
+
+    def buy_call(self, call: Call, price: float | None, purpose: str, detail: str, keep: int) -> Exchange | None:
+        """Send what may cost something; None if the budget has nothing left for it, beside `keep` others."""
         if self.budget.is_read_only:
             self.skip(purpose, READ_ONLY)
             return None
-        if not self.budget.reserve(self.prices.of(part, asking.body), keep):
+        if not self.budget.reserve(price, keep):
             self.skip(purpose, NO_BUDGET)
             return None
         is_created = True  # for all that is known
         try:
-            exchange = self.send(part, purpose, asking, detail)
+            exchange = self.send_call(call, purpose, detail)
             if exchange.status:
                 # Behind a gateway that gave up, a job may have been created all the same.
                 is_created = exchange.status in (502, 504) or is_success(self.contract, exchange)

@@ -50,12 +50,14 @@ class Prices:
         if prices is None:
             return None
         dearest = max(prices.models.values())
-        price = prices.models.get(str(model), prices.models.get(ANY, dearest))
+        others = prices.models.get(ANY, dearest) if isinstance(model, str) else dearest
+        price = prices.models.get(str(model), others)
         if not prices.per_second:
             return price
         told = _AMOUNT.fullmatch(str(self._input(resource, part, body, "length")))
         longest = self._longest(resource)
-        seconds = min(float(told[1]), longest or inf) if told else longest  # nobody makes a film of 12,345 s
+        asked = float(told[1]) if told else 0.0  # which some take for their usual length
+        seconds = min(asked, longest or inf) if asked else longest  # nobody makes a film of 12,345 s
         return None if seconds is None else round(price * seconds, 6)
 
     def of_any(self, operation: Operation) -> float | None:

@@ -17,7 +17,6 @@ from mockserver.openapi.schema import shape_of
 
 MOST_WRONG = 40  # invalid or odd requests of one operation
 MOST_BOUNDS = 12  # creates with a value at a bound
-MOST_OTHERS = 10  # operations that are no part of a job
 
 
 def probe_all(player: Player, kind: Kind) -> None:
@@ -66,8 +65,6 @@ def probe_words(player: Player, part: JobOperation, job: str) -> None:
 def probe_spelling(player: Player, part: JobOperation, job: str) -> None:
     """The right key, written wrongly; and its scheme, in other letters."""
     key = player.options.key
-    if key.swapcase() != key:
-        player.send(part, Purpose.SECOND_KEY, Asking(key.swapcase(), job), "the key in other letters")
     call = player.calls.call(part.operation, player.asking(job=job), part, player.resource_of(part))
     for number, (name, value) in enumerate(call.headers):
         scheme, space, credential = value.partition(" ")

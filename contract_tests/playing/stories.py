@@ -50,7 +50,7 @@ def play(
 
     `progress` is told the phase and what happens, after each request.
     """
-    history = History(contract, read_only=budget.is_read_only, patience=options.patience)
+    history = History(contract, read_only=budget.is_read_only, patience=options.patience, deadline=options.deadline)
     player = Player(contract, service, budget, options, history, progress or (lambda phase, message, share=None: None))
     try:
         try:
@@ -173,9 +173,10 @@ def askings(
     """
     schema = (part.operation.body[media_type].get("schema") or {}) if media_type else {}
     if number == 1 and media_type:
-        for plain in (player.calls.bodies.bare(schema, body), body):
+        bare = player.calls.bodies.bare(schema, body)
+        for plain in [bare, body] if bare != body else [body]:
             unusual = player.calls.bodies.unusual(schema, plain)
-            yield player.asking(body=unusual, media_type=media_type), UNUSUAL if unusual != body else ""
+            yield player.asking(body=unusual, media_type=media_type), UNUSUAL if unusual != plain else ""
     if number == 2 and media_type and (varied := player.calls.bodies.varied(schema, body)) is not None:
         yield player.asking(body=varied, media_type=media_type, has_charset=True), OTHER_VALUES
     yield player.asking(body=body, media_type=media_type), ""

@@ -1,7 +1,7 @@
 """One exchange as a report shows it: trimmed, without secrets; and the commands that show it again."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from shlex import quote as shell_quoted
 from urllib.parse import unquote_plus
 
@@ -52,16 +52,14 @@ def curl(exchange: Exchange, masking: Masking | None = None, key: str = "", seco
     return _curl(exchange, masking or Masking(), name)
 
 
-def check_line(
-    url: str, spec: str, masking: Masking | None = None, key: str = "", second_key: str = "",
-    max_jobs: int | None = None, reference: str = "",
-) -> str:  # fmt: skip
-    """The command that checks an endpoint (without a URL: what was recorded of one) again; `--only` can be added."""
+def check_line(url: str, spec: str, options: Sequence[tuple[str, str]] = (), masking: Masking | None = None) -> str:
+    """The command that checks an endpoint (without a URL: what was recorded of one) again; `--only` can be added.
+
+    `options` are those that were given, with their values ('' for none): without them it would be another check.
+    """
     target = quoted(_url(url, masking or Masking())) if url else "--from-har FILE.har"
     words = ["mockserver", "check", target, "--spec", quoted(spec)]
-    given = {"--key-env": key, "--second-key-env": second_key, "--reference": reference,
-             "--max-jobs": "" if max_jobs is None else str(max_jobs)}  # fmt: skip
-    return " ".join([*words, *(f"{option} {quoted(value)}" for option, value in given.items() if value)])
+    return " ".join([*words, *(f"{name} {quoted(value)}" if value else name for name, value in options)])
 
 
 def quoted(text: str) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +28,10 @@ WRITERS = {
 }
 
 
+PATIENCE = 900.0  # seconds that jobs are waited for where nobody says
+_AGAIN = {"--key-env", "--second-key-env", "--max-jobs", "--max-spend", "--price", "--max-requests", "--rate-limit",
+          "--patience", "--interval", "--reference", "--no-schema", "--webhook-listen", "--webhook-url",
+          "--webhook-secret-env"}  # fmt: skip
 _RATE = re.compile(r"[1-9]\d{0,5}/[smh]", re.ASCII)
 
 
@@ -49,12 +53,12 @@ class KeyMissing(MockserverError):
 @click.option("--max-requests", type=click.IntRange(1), metavar="N", help="Send at most so many requests.")
 @click.option("--rate-limit", metavar="N/s", default="", help="Send no more than that: 5/s, 90/m, 1000/h.")
 @click.option("--plan", "plan_only", is_flag=True, help="Print what may cost money, and send nothing.")
-@click.option("--patience", default=900.0, show_default=True, metavar="SECONDS", help="How long jobs are waited for.")
+@click.option("--patience", type=float, metavar="SECONDS", help="How long a job may take [900, and no finding].")
 @click.option("--interval", type=float, metavar="SECONDS", help="Between polls [what the endpoint advises, or 10].")
 @click.option("--only", multiple=True, metavar="CODE", help="Judge by these laws alone (repeatable).")
 @click.option("--reference", metavar="SPEC", default="",
               help="Tell where clients break that were written for this contract.")  # fmt: skip
-@click.option("--no-schema", is_flag=True, help="Leave out schemathesis, which creates hundreds of jobs.")
+@click.option("--no-schema", is_flag=True, help="Leave out schemathesis, which fuzzes every operation.")
 @click.option("--webhook-listen", default="", metavar="HOST:PORT",
               help="Where to listen for webhooks [this machine, a free port].")  # fmt: skip
 @click.option("--webhook-url", default="", metavar="URL", help="How the service reaches that, from another machine.")
@@ -78,7 +82,7 @@ def check(
     max_requests: int | None,
     rate_limit: str,
     plan_only: bool,
-    patience: float,
+    patience: float | None,
     interval: float | None,
     only: tuple[str, ...],
     reference: str,
@@ -105,7 +109,7 @@ def check(
     _refuse_unknown(only)
     if rate_limit and not _RATE.fullmatch(rate_limit):
         raise click.BadParameter(f"found {rate_limit!r}, expected 5/s, 90/m or 1000/h.", param_hint="--rate-limit")
-    if not isfinite(patience) or (interval is not None and not isfinite(interval)):
+    if (patience is not None and not 0 < patience < inf) or (interval is not None and not isfinite(interval)):
         raise click.BadParameter("a number of seconds is wanted.", param_hint="--patience, --interval")
     wishes = checking.Wishes(
         url=url.rstrip("/"),
@@ -116,12 +120,14 @@ def check(
         max_spend=max_spend,
         prices=_prices(prices),
         max_requests=max_requests,
-        patience=patience,
+        patience=PATIENCE if patience is None else patience,
+        deadline=patience or 0.0,
         interval=interval,
         only=only,
         schema=not no_schema,
         reference=reference,
         rate_limit=rate_limit,
+        options=_given(),
         key_env=key_env or "",
         second_key_env=second_key_env or "",
         hearing=_hearing(webhook_listen, webhook_url, webhook_secret_env),
@@ -230,6 +236,21 @@ def matrix(reports: tuple[str, ...], output: str) -> None:
 
 
 # -- parts ------------------------------------------------------------------------------------------
+
+
+def _given() -> tuple[tuple[str, str], ...]:
+    """The options of this command line that a check which is made again needs too, as they were given."""
+    context = click.get_current_context()
+    found: list[tuple[str, str]] = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.opts[0] not in _AGAIN or value is None or value is False or value in ("", ()):
+            continue
+        for each in value if isinstance(value, tuple) else (value,):
+            found.append(
+                (parameter.opts[0], "" if each is True else f"{each:g}" if isinstance(each, float) else str(each))
+            )
+    return tuple(found)
 
 
 def _key(name: str | None, what: str = "the API key") -> str:

@@ -325,6 +325,9 @@ def _list(context: Context, resource: JobResource, part: JobOperation) -> Act:
     return act
 
 
+_ALL = {"", "all", "any", "*"}  # what asks for jobs in all states, where no state is called so
+
+
 def _asked_states(
     vocabulary: Vocabulary, resource: JobResource, part: JobOperation
 ) -> Callable[[Mapping[str, Any]], Callable[[State, int], bool] | None] | None:
@@ -339,8 +342,8 @@ def _asked_states(
 
     def asked(query: Mapping[str, Any]) -> Callable[[State, int], bool] | None:
         value = query.get(name)
-        wanted = {str(each) for each in (value if isinstance(value, list) else [value])} & known
-        if not wanted:  # nothing, or a word (such as `all`) that is no status of a job
+        wanted = {str(each) for each in (value if isinstance(value, list) else [value]) if each is not None}
+        if not wanted or (not wanted & known and {word.lower() for word in wanted} & _ALL):
             return None
 
         def is_asked(state: State, progress: int) -> bool:

@@ -22,11 +22,12 @@ class Listing(Protocol):
 
 
 class Selected:
-    """What is listed of something else: those that a request asks for. It looks at all of them, each time."""
+    """What is listed of something else: those that a request asks for. It looks at all of them, once for each order."""
 
     def __init__(self, store: Listing, is_wanted: Callable[[Any], bool]) -> None:
         self._store = store
         self._is_wanted = is_wanted
+        self._known: dict[tuple[Any, ...], list[Any]] = {}  # of one request, which counts and pages
 
     def get(self, id: str) -> Any:
         """One of all, wanted or not: a cursor may be the id of a job that has moved on."""
@@ -41,8 +42,11 @@ class Selected:
         return self._wanted(owner, kind, descending, after)[skip : skip + size]
 
     def _wanted(self, owner: str, kind: str, descending: bool, after: Any) -> list[Any]:
-        every = self._store.page(owner, kind, descending, after, 0, self._store.count(owner, kind))
-        return [each for each in every if self._is_wanted(each)]
+        key = owner, kind, descending, after.id if after is not None else None
+        if key not in self._known:
+            every = self._store.page(owner, kind, descending, after, 0, self._store.count(owner, kind))
+            self._known[key] = [each for each in every if self._is_wanted(each)]
+        return self._known[key]
 
 
 class Page(NamedTuple):

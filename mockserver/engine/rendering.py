@@ -596,7 +596,7 @@ class _Compiler:
             known = [str(word) for word in shape.constants or ()]
             usual = "video/mp4" if "mime" in plain(name) or "type" in plain(name) else "mp4"
             if known and usual not in known:
-                return lambda scene: self.results.format(scene.job, known, known[0])
+                return lambda scene: self.results.word_for(scene.job, known)
             return constant(usual)
         pointer = (*next(iter(self.view.fields.get("result", ())), ()), "*", name)
         return self._echo(name, shape, pointer, required) or self._leftover(shape, required)

@@ -1,7 +1,7 @@
 """The result of a job: which size and length was asked for, and the links that lead to it."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -94,6 +94,11 @@ class ResultFacts:
                 asked = str(value).lower().rpartition("/")[2]  # `image/png` is asked for, too
                 return asked if asked in known else usual
         return usual
+
+    def word_for(self, job: Job, words: Sequence[str]) -> str:
+        """The word of some (`jpeg`, `image/jpeg`, `JPG`) that means the format of a job's picture; else the first."""
+        made = IMAGES[self.format(job, IMAGES, "webp")]
+        return next((w for w in words if IMAGES.get(w.lower().rpartition("/")[2]) == made), words[0])
 
     def _means(self, role: str, name: str) -> bool:
         return self._vocabulary.rank("inputs", role, name) is not None
