@@ -11,7 +11,7 @@ from contract_tests.clauses import Published, clause_of, read_published
 from contract_tests.contract import ContractUnderTest, load_contract
 from contract_tests.finding import Outcome, Report, Severity, Verdict
 from contract_tests.fuzzing import FAMILY, Fuzzing, fuzz, unfuzzed
-from contract_tests.history import Exchange, History, Purpose
+from contract_tests.history import ALL_THAT_FOLLOWS, INTERRUPTED, Exchange, History, Purpose
 from contract_tests.judging import judge
 from contract_tests.laws.seen import status_of
 from contract_tests.lint import lint
@@ -91,8 +91,14 @@ def check(wishes: Wishes, progress: Tell | None = None) -> tuple[Report, History
     _refuse_unreadable(wishes.reference)
     _refuse_unpriced(contract, wishes)
     budget = _budget(wishes)
+    masking = _masking(wishes)
+
+    def tell(phase: str, message: str, share: float | None = None) -> None:
+        if progress:
+            progress(phase, masking.text(message), share)
+
     with Service(wishes.url, rate_limit=wishes.rate_limit) as service:
-        history = play(contract, service, budget, _options(wishes), progress)
+        history = play(contract, service, budget, _options(wishes), tell)
     _refuse_refused(history, wishes)
     outcomes = _judged(history, wishes)
     phases = dict(history.phases)
@@ -102,6 +108,8 @@ def check(wishes: Wishes, progress: Tell | None = None) -> tuple[Report, History
         found, seconds, requests = fuzz(contract, _fuzzing(wishes, budget), _masking(wishes), progress)
         outcomes += found
         phases["schema"] = (seconds, requests)
+        if any(INTERRUPTED in each.reasons for each in found):
+            history.skipped[ALL_THAT_FOLLOWS] = INTERRUPTED
     outcomes = [each for each in outcomes if not wishes.only or each.code in wishes.only]
     prices = Prices(Calls(contract), wishes.prices)
     about = {
@@ -113,7 +121,7 @@ def check(wishes: Wishes, progress: Tell | None = None) -> tuple[Report, History
         "max_jobs": budget.max_jobs,
         **_compared(wishes),
     }
-    return _report(history, outcomes, wishes.spec, about, phases), history
+    return _report(history, outcomes, wishes, about, phases), history
 
 
 def check_har(har: Any, spec: str, only: Collection[str] = (), reference: str = "") -> tuple[Report, History]:
@@ -123,7 +131,7 @@ def check_har(har: Any, spec: str, only: Collection[str] = (), reference: str = 
     wishes = Wishes("", spec, only=only, reference=reference)
     outcomes = _judged(history, wishes)
     about = {"url": "", "mode": "from-har", **_compared(wishes)}
-    return _report(history, outcomes, spec, about, dict(history.phases)), history
+    return _report(history, outcomes, wishes, about, dict(history.phases)), history
 
 
 def recorded(history: History, wishes: Wishes) -> bytes:
@@ -200,7 +208,7 @@ def _compared(wishes: Wishes) -> dict[str, Any]:
 
 def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Outcome]:
     """Where a client of the reference breaks; what is quoted of answers has secrets masked."""
-    outcomes = judge_by_reference(
+    return judge_by_reference(
         history,
         wishes.reference,
         wishes.spec,
@@ -208,13 +216,6 @@ def _by_reference(history: History, wishes: Wishes, masking: Masking) -> list[Ou
         evidence=lambda exchange: evidence(exchange, masking),
         repeat=partial(_repeat, wishes),
     )
-    return [
-        replace(
-            outcome,
-            findings=tuple(replace(finding, message=masking.text(finding.message)) for finding in outcome.findings),
-        )
-        for outcome in outcomes
-    ]
 
 
 def _repeat(wishes: Wishes, exchange: Exchange, code: str) -> tuple[str, ...]:
@@ -224,7 +225,10 @@ def _repeat(wishes: Wishes, exchange: Exchange, code: str) -> tuple[str, ...]:
 
 
 def _command(wishes: Wishes) -> str:
-    return check_line(wishes.url, wishes.spec, wishes.options, _masking(wishes))
+    options = list(wishes.options)
+    if wishes.reference and not any(name == "--reference" for name, _ in options):
+        options.append(("--reference", wishes.reference))
+    return check_line(wishes.url, wishes.spec, options, _masking(wishes))
 
 
 def _masking(wishes: Wishes) -> Masking:
@@ -265,9 +269,19 @@ def _fuzzing(wishes: Wishes, budget: Budget) -> Fuzzing:
     )
 
 
+def _masked(outcome: Outcome, masking: Masking) -> Outcome:
+    """An outcome whose texts quote what a service answered, which may be the key."""
+    findings = tuple(
+        replace(f, message=masking.text(f.message), cause=masking.text(f.cause), evidence=f.evidence)
+        for f in outcome.findings
+    )
+    return replace(outcome, findings=findings, reasons=tuple(map(masking.text, outcome.reasons)))
+
+
 def _report(
-    history: History, outcomes: list[Outcome], spec: str, about: Mapping[str, Any], phases: Mapping[str, Any]
+    history: History, outcomes: list[Outcome], wishes: Wishes, about: Mapping[str, Any], phases: Mapping[str, Any]
 ) -> Report:
+    spec, masking = wishes.spec, _masking(wishes)
     exchanges = history.exchanges
     first, last = (exchanges[0], exchanges[-1]) if exchanges else (None, None)
     whole: dict[str, Any] = {
@@ -277,9 +291,10 @@ def _report(
         "seconds": round(sum(spent[0] for spent in phases.values()), 3),
         "requests": sum(spent[1] for spent in phases.values()) or len(exchanges),
         "phases": {name: {"seconds": round(spent[0], 3), "requests": spent[1]} for name, spent in phases.items()},
-        "skipped": dict(history.skipped),
+        "skipped": {masking.text(what): masking.text(why) for what, why in history.skipped.items()},
         **about,
     }
     if last is not None and not whole["seconds"]:
         whole["seconds"] = round(last.started + last.seconds - (first.started if first else 0.0), 3)
-    return Report(whole, tuple(outcomes), cover(history), watched(history))
+    lives = tuple({**life, "id": masking.text(str(life["id"]))} for life in watched(history))
+    return Report(whole, tuple(_masked(outcome, masking) for outcome in outcomes), cover(history), lives)

@@ -44,7 +44,9 @@ def load_contract(spec: str) -> ContractUnderTest:
     return ContractUnderTest(provider.name, document, parts, refusals, contract.vocabulary, contract.resources)
 
 
-def _credential(scheme: Node, key: str) -> dict[str, str]:
+def _credential(scheme: Any, key: str) -> dict[str, str]:
+    if not isinstance(scheme, dict):
+        return {"bearer": key}
     if scheme.get("type") == "apiKey":
         return {"api_key": key}
     return {"username": key, "password": key} if str(scheme.get("scheme")).lower() == "basic" else {"bearer": key}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract_tests.contract import ContractUnderTest
 from contract_tests.finding import Finding, Outcome, Severity, Verdict
+from contract_tests.history import INTERRUPTED
 from contract_tests.playing.player import Tell
 from mockserver.errors import MockserverError
 from mockserver.masking import Masking
@@ -71,7 +72,7 @@ def fuzz(
         schema = build_schema(contract, how.url, how.key, how.examples, **limits)
         result = run(schema, progress)
     except KeyboardInterrupt:  # before there was anything to tell
-        return [unfuzzed("it was interrupted")], 0.0, 0
+        return [unfuzzed(INTERRUPTED)], 0.0, 0
     return _outcomes(result, how, masking), result.seconds, result.sent
 
 

@@ -15,6 +15,7 @@ from mockserver.jobs.resource import JobOperation, JobResource
 
 NO_JSON: Final = object()  # the body of an answer that is no JSON
 ALL_THAT_FOLLOWS: Final = "all that follows"  # stands in `skipped` where a play ended early
+INTERRUPTED: Final = "it was interrupted"  # why, if by Ctrl-C
 AFTER_THE_END: Final = "after the end"  # the detail of the page after the one that says it is the last
 ANOTHER_TAG: Final = "another tag"  # the detail of a conditional request that is no repetition
 CREATED, READ = "made", "read again"  # details of what is no job

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from schemathesis.engine import StopReason, events, from_schema
 from schemathesis.engine.recorder import CheckFailureInfo, ScenarioRecorder
 
+from contract_tests.bounded import Bounds, requests_within
+from contract_tests.history import INTERRUPTED
 from contract_tests.playing.player import Tell
 from contract_tests.schema import ContractSchema
 
@@ -64,7 +66,9 @@ class Run:
             case events.EngineFinished():
                 self.seconds = event.running_time
                 self.errors += map(str, event.failures)
-                if event.stop_reason is not StopReason.COMPLETED:
+                if event.stop_reason is StopReason.INTERRUPTED:
+                    self.errors.insert(0, INTERRUPTED)
+                elif event.stop_reason is not StopReason.COMPLETED:
                     self.errors.append(f"stopped early: {event.stop_reason}")
 
     def _take_scenario(self, recorder: ScenarioRecorder) -> None:
@@ -95,16 +99,22 @@ class Run:
 def run(schema: ContractSchema, progress: Tell | None = None) -> Run:
     """Run all phases over a schema, telling `progress` of each step. Ctrl-C ends it with what is known."""
     result = Run(excused=schema.excuses.given)
-    phase = ""
+    phase, bounds = "", Bounds()
+    stream = from_schema(schema).execute()
     try:
-        for event in from_schema(schema).execute():
-            result.take(event)
-            if isinstance(event, events.PhaseStarted):
-                phase = event.phase.name.value.lower()
-            if progress:
-                progress("schema", f"schemathesis, {phase}: {result.sent} requests")
+        with requests_within(bounds, schema.get_base_url()):
+            for event in stream:
+                result.take(event)
+                if bounds.given_up:
+                    stream.stop()
+                if isinstance(event, events.PhaseStarted):
+                    phase = event.phase.name.value.lower()
+                if progress:
+                    progress("schema", f"schemathesis, {phase}: {result.sent} requests")
     except KeyboardInterrupt:  # which the engine handles only while it sends
-        result.errors.append("it was interrupted")
+        result.errors.insert(0, INTERRUPTED)
+    if why := bounds.given_up:
+        result.errors.insert(0, why)
     return result
 
 

@@ -17,6 +17,7 @@ from schemathesis.transport import SerializationContext
 from schemathesis.transport.requests import REQUESTS_TRANSPORT, RequestsTransport, multipart_serializer
 from schemathesis.transport.serialization import Binary
 
+from contract_tests.bounded import READ
 from contract_tests.contract import ContractUnderTest
 from contract_tests.refusals import Refusals
 from mockserver.jobs.resource import STARTS, Action
@@ -64,6 +65,7 @@ def build_schema(
         "base-url": base_url,
         "seed": SEED,
         "continue-on-failure": True,
+        "request-timeout": READ,
         "cache": {"enabled": False},  # what an earlier run learned must not decide what this one does
         "suppress-health-check": ["too_slow"],  # that is the machine's fault, not the contract's
         "generation": {"max-examples": max_examples, "no-shrink": True, "database": "none"},

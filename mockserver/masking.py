@@ -40,7 +40,7 @@ _LOOKS = re.compile(
 _BEARER = re.compile(r"(?<![A-Za-z0-9])((?:bearer|basic)(?:\s|%20|\+)+)([^\s\"'<>,;)}\]\\]{8,})", re.I)
 _USERINFO = re.compile(r"(://[^/\s:@\"']{1,128}:)([^/\s@\"']{1,256})(?=@)")
 _IN_JSON = re.compile(r'(?<!\\)("([^"\\]{1,64})"\s*:\s*")((?:[^"\\]|\\.)+)', re.S)
-_IN_QUOTED_JSON = re.compile(r'(\\+"([^"\\]{1,64})\\+"\s*:\s*\\+")([^"\\]+)')
+_IN_QUOTED_JSON = re.compile(r'((?<!\\)\\{1,8}"([^"\\]{1,64})\\{1,8}"\s{0,8}:\s{0,8}\\{1,8}")([^"\\]+)')
 _PAIR = re.compile(r"(?<![\w.~%-])(([\w.~%-]{1,64})=)([^&#\s\"'<>;,]+)")
 _ESCAPES = {"%": r"%[0-9A-Fa-f]{2}", "\\": r"\\u00[0-9A-Fa-f]{2}|\\."}  # in URLs, and in strings of JSON
 _ESCAPED = {mark: re.compile(escape, re.S) for mark, escape in _ESCAPES.items()}

@@ -151,7 +151,7 @@ def test_an_interrupted_check_writes_what_is_known(phase: str, tmp_path: Path) -
             assert next(line for line in run.stderr if line.startswith(phase))
             run.send_signal(signal.SIGINT)
             said, complained = run.communicate(timeout=60)
-    assert run.returncode == 0, said + complained
+    assert run.returncode == 2, said + complained
     assert "Traceback" not in complained
     report = json.loads((tmp_path / "report.json").read_text())
     reasons = {reason for outcome in report["outcomes"] for reason in outcome["reasons"]}

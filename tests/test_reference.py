@@ -70,7 +70,7 @@ def changed(history: History, edit: Any, *purposes: str) -> History:
         else e
         for e in history.exchanges
     ]
-    made = replace(history, exchanges=exchanges, kept={})
+    made = replace(history, exchanges=exchanges)
     made.jobs = stories_of(made.contract, exchanges)
     return made
 
@@ -215,7 +215,7 @@ def test_an_error_without_a_text_cannot_be_read(played: Played) -> None:
         replace(e, body=orjson.dumps({"msg": "no"})) if e.purpose == Purpose.UNKNOWN_ID else e
         for e in history.exchanges
     ]
-    outcomes = by_code(judge_by_reference(replace(history, exchanges=exchanges, kept={}), REFERENCE))
+    outcomes = by_code(judge_by_reference(replace(history, exchanges=exchanges), REFERENCE))
     assert "has no `error.message`" in outcomes["REF040"].findings[0].message
     assert "message is null" in outcomes["REF055"].findings[0].message
 
@@ -232,7 +232,7 @@ def test_nothing_seen_is_nothing_judged() -> None:
 def test_what_was_not_served_is_said_beside_what_conforms(played: Played) -> None:
     history = played.history(REFERENCE)
     kept = [e for e in history.exchanges if e.action != "delete"]
-    outcome = by_code(judge_by_reference(replace(history, exchanges=kept, kept={}), REFERENCE))["REF003"]
+    outcome = by_code(judge_by_reference(replace(history, exchanges=kept), REFERENCE))["REF003"]
     assert outcome.verdict is Verdict.CONFORMS
     assert "DELETE /videos/{video_id}: it was not served, or not asked for" in outcome.reasons
 
@@ -243,7 +243,7 @@ def test_hostile_answers_cost_no_traceback(played: Played) -> None:
               b'{"_fields_set": 1, "self": 2, "data": [[[]], 7]}',
               b'{"id": {"id": []}, "status": ["queued"], "error": 3, "progress": 1e999}', b"\xff\xfe", b""]  # fmt: skip
     exchanges = [replace(e, body=bodies[e.number % len(bodies)]) for e in history.exchanges]
-    edited = replace(history, exchanges=exchanges, kept={})
+    edited = replace(history, exchanges=exchanges)
     edited.jobs = stories_of(edited.contract, exchanges)
     outcomes = judge_by_reference(edited, REFERENCE)
     assert not [why for outcome in outcomes for why in outcome.reasons if why.startswith(FAILED)]

@@ -34,7 +34,7 @@ def retry_after_is_right(history: History) -> Iterator[Deviation | Unjudged]:
             return None
         try:
             parsedate_to_datetime(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return shows(history, exchange, f"Retry-After is {shown(value)}", "value")
         return None
 

@@ -1,5 +1,6 @@
 """Laws of lists: each job once, in order, page by page to an end, and shown as its own retrieve shows it."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -462,11 +463,12 @@ def _listed_after(history: History) -> list[tuple[Sighting, Sighting]]:
     """How a job was last shown by itself, and how a list showed it next."""
     found = []
     for story in history.jobs:
+        own = [s for s in looks(story) if s.state]
+        numbers = [s.exchange.number for s in own]
         for listed in story.sightings:
-            if listed.part.action is Action.LIST and listed.state:
-                before = [s for s in looks(story) if s.state and s.exchange.number < listed.exchange.number]
-                if before:
-                    found.append((before[-1], listed))
+            earlier = bisect_left(numbers, listed.exchange.number)
+            if listed.part.action is Action.LIST and listed.state and earlier:
+                found.append((own[earlier - 1], listed))
     return found
 
 

@@ -18,6 +18,7 @@ from mockserver.openapi.schema import Shape, Validator
 
 ABSENT: Final = object()  # nothing stands there, not even null
 MAX_FAULTS = 8  # of one answer; a wrong envelope makes every field wrong
+MAX_ITEMS, MAX_DEPTH = 500, 6  # of a list that is looked through for what is wrong; lists within lists
 MAX_ERRORS = 200  # that are read of one answer
 MAX_SHOWN = 160  # characters of a value in a message
 # Answers that HTTP itself gives to anybody, whatever a contract says: their laws are of their own.
@@ -232,7 +233,14 @@ def _body_faults(history: History, exchange: Exchange, answer: Answer) -> Iterat
     if schema is None:
         return
     found: dict[tuple[str, str], list[Any]] = {}  # what is wrong at one place, in one way; several may be missing there
-    for error in islice(_errors(history, exchange.operation, answer.status, named, schema, value), MAX_ERRORS):
+    try:
+        errors_found = list(
+            islice(_errors(history, exchange.operation, answer.status, named, schema, value), MAX_ERRORS)
+        )
+    except ValueError:  # a recursion limit
+        yield Fault("body", "the JSON is nested deeper than readers follow", at, "nested")
+        return
+    for error in errors_found:
         where = "/".join("*" if isinstance(token, int) else str(token) for token in error.instance_path)
         found.setdefault((where, str(error.schema_path[-1]) if error.schema_path else ""), []).append(error)
     content = f"{at}{pointer_text(('content', named, 'schema'))}"
@@ -289,7 +297,22 @@ def _errors(history: History, operation: str, status: str, media: str, schema: A
         except MockserverError:
             validators[key] = None  # a schema that nobody can read says nothing; the lint names it
     validator = validators[key]
-    return iter(()) if validator is None or validator.is_valid(value) else iter(validator.iter_errors(value))
+    if validator is None or validator.is_valid(value):
+        return iter(())
+    # All errors are made at once, of which a long list may have millions. What is wrong far down is told as such.
+    shortened = _shortened(value)
+    return iter(validator.iter_errors(shortened))
+
+
+def _shortened(value: Any, depth: int = 0) -> Any:
+    """A value with the first items of its long lists."""
+    if depth > MAX_DEPTH:
+        return value
+    if isinstance(value, list):
+        return [_shortened(item, depth + 1) for item in value[:MAX_ITEMS]]
+    if isinstance(value, dict):
+        return {name: _shortened(item, depth + 1) for name, item in islice(value.items(), MAX_ITEMS)}
+    return value
 
 
 # -- jobs -------------------------------------------------------------------------------------------

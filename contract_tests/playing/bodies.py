@@ -21,6 +21,7 @@ MOST_DEPTH = 8
 MOST_FIELDS = 20  # of a body that are broken one by one
 MOST_NULLS = 6  # fields that are tried with null though the request says nothing of them
 LARGE = 2.0**31 - 1  # numbers from here on are the limits of a type, and no bounds of a service
+LONGEST_TEXT = 1_000_000  # characters that are made up; who asks for more gets no valid text
 LONGEST = 40_000  # characters of a text that is as long as it may be
 LONG = 1_500  # characters of a long prompt; a service that cuts texts does it at a round number below
 _PNG: Final = bytes.fromhex(
@@ -224,7 +225,7 @@ class Bodies:
         elif name.lower().endswith(("url", "uri")):
             text = ADDRESS
         least, most = int(shape.number("minLength") or 0), shape.number("maxLength")
-        text = text + "x" * (least - len(text)) if least > len(text) else text
+        text = text + "x" * (min(least, LONGEST_TEXT) - len(text)) if least > len(text) else text
         return text[: int(most)] if most is not None else text
 
     # -- wrong ones -------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,24 +31,29 @@ class HarError(MockserverError):
 # -- writing ----------------------------------------------------------------------------------------
 
 
+LATEST = 253_402_300_000.0  # seconds since the epoch; the end of what a date can say
+MOST_ENTRIES, LARGEST = 1 << 31, 1 << 50
+
+
 def to_har(history: History, secrets: Iterable[str] = (), version: str = "") -> dict[str, Any]:
     """The HAR of a history: what a HAR has no place for stands in fields that begin with `_`.
 
     `secrets` are the keys that were used; they, and what looks like a key, are masked wherever they stand.
     """
-    masking = Masking(_key_names(history.contract), [secret for secret in secrets if secret])
+    known = [secret for secret in secrets if secret]
+    masking = Masking(_key_names(history.contract), known)
     return {
         "log": {
             "version": VERSION,
             "creator": {"name": "mockserver check", "version": version},
-            "entries": [_entry(masking, exchange) for exchange in history.exchanges],
+            "entries": [_entry(masking, exchange, known) for exchange in history.exchanges],
             "_history": {
                 "spec": history.contract.name,
                 "readOnly": history.read_only,
                 "patience": history.patience,
                 "deadline": history.deadline,
                 "simulated": history.simulated,
-                "skipped": dict(history.skipped),
+                "skipped": {masking.text(what): masking.text(why) for what, why in history.skipped.items()},
                 "phases": {name: list(spent) for name, spent in history.phases.items()},
                 **({"listening": _listened(masking, history.listening)} if history.listening else {}),
             },
@@ -60,7 +65,7 @@ def _listened(masking: Masking, listening: Listening) -> dict[str, Any]:
     return {**asdict(listening), "url": _masked_url(masking, listening.url)}
 
 
-def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
+def _entry(masking: Masking, exchange: Exchange, secrets: Sequence[str]) -> dict[str, Any]:
     url = _masked_url(masking, exchange.url)
     sent_type = next((v for n, v in exchange.request_headers if n.lower() == "content-type"), "")
     request: dict[str, Any] = {
@@ -74,10 +79,11 @@ def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
         "bodySize": len(exchange.request_body),
     }
     if exchange.request_body:
-        text, encoding = _text_of(masking, exchange.request_body, sent_type)
+        text, encoding = _text_of(masking, exchange.request_body, sent_type, secrets)
         request["postData"] = {"mimeType": sent_type, "text": text, **encoding}
-    text, encoding = _text_of(masking, exchange.body, exchange.header("content-type") or "")
-    content = {"size": exchange.size, "mimeType": exchange.header("content-type") or "", "text": text, **encoding}
+    text, encoding = _text_of(masking, exchange.body, exchange.header("content-type") or "", secrets)
+    mime_type = masking.text(exchange.header("content-type") or "")
+    content = {"size": exchange.size, "mimeType": mime_type, "text": text, **encoding}
     milliseconds = exchange.seconds * 1000
     return {
         "startedDateTime": datetime.fromtimestamp(exchange.started, UTC).isoformat(),
@@ -90,7 +96,7 @@ def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
             "cookies": [],
             "headers": [{"name": n, "value": masking.header(n, v)} for n, v in exchange.headers],
             "content": content,
-            "redirectURL": exchange.header("location") or "",
+            "redirectURL": _masked_url(masking, exchange.header("location") or ""),
             "headersSize": -1,
             "bodySize": exchange.size,
         },
@@ -99,8 +105,8 @@ def _entry(masking: Masking, exchange: Exchange) -> dict[str, Any]:
         "_purpose": exchange.purpose,
         "_operation": exchange.operation,
         "_action": exchange.action,
-        "_detail": exchange.detail,
-        "_job": exchange.job,
+        "_detail": masking.text(exchange.detail),
+        "_job": masking.text(exchange.job),
         "_number": exchange.number,
         "_started": exchange.started,
         "_problem": masking.text(exchange.problem),
@@ -123,7 +129,7 @@ def _masked_url(masking: Masking, url: str) -> str:
     return masking.text(urlunsplit(parts._replace(query=masking.query(parts.query) if parts.query else "")))
 
 
-def _text_of(masking: Masking, body: bytes, media_type: str) -> tuple[str, dict[str, str]]:
+def _text_of(masking: Masking, body: bytes, media_type: str, secrets: Sequence[str]) -> tuple[str, dict[str, str]]:
     """A body as text, or in base64 where it is none."""
     if not body:
         return "", {}
@@ -132,6 +138,8 @@ def _text_of(masking: Masking, body: bytes, media_type: str) -> tuple[str, dict[
             return masking.text(body.decode()), {}
         except UnicodeDecodeError:
             pass
+    for secret in secrets:
+        body = body.replace(secret.encode(), b"*" * len(secret.encode()))
     return b64encode(body).decode(), {"encoding": "base64"}
 
 
@@ -150,10 +158,18 @@ def from_har(contract: ContractUnderTest, har: Any) -> History:
     for index, entry in enumerate(entries):
         try:
             exchanges.append(_exchange(index + 1, entry))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise HarError(f"log.entries[{index}] cannot be read: {type(error).__name__}: {error}.") from None
     if not any("_purpose" in entry for entry in entries):
         exchanges = list(_guessed(contract, exchanges))
+    try:
+        return _history(contract, exchanges, told)
+    except (TypeError, ValueError, OverflowError, IndexError, KeyError) as error:
+        raise HarError(f"log._history cannot be read: {type(error).__name__}: {error}.") from None
+
+
+def _history(contract: ContractUnderTest, exchanges: list[Exchange], told: dict[str, Any]) -> History:
+    """A history of exchanges, with what was told beside them."""
     is_read_only = not any(each.purpose == Purpose.CREATE for each in exchanges)
     skipped = told.get("skipped")
     phases = told.get("phases")
@@ -193,26 +209,32 @@ def _exchange(number: int, entry: Mapping[str, Any]) -> Exchange:
     started = entry.get("_started")
     if not isinstance(started, (int, float)):
         started = datetime.fromisoformat(entry["startedDateTime"]).timestamp()
+    if not 0 <= started < LATEST:
+        raise ValueError(f"its instant is {started}")
+    if not 0 <= (status := int(response["status"])) <= 999:
+        raise ValueError(f"its status is {status}")
+    if not 0 <= (told := int(entry.get("_number", number))) < MOST_ENTRIES:
+        raise ValueError(f"its number is {told}")
     return Exchange(
-        number=int(entry.get("_number", number)),
-        purpose=str(entry.get("_purpose", Purpose.OTHER)),
-        operation=str(entry.get("_operation", "")),
-        action=str(entry.get("_action", "")),
-        method=str(request["method"]),
-        url=str(request["url"]),
+        number=told,
+        purpose=_text(entry.get("_purpose", Purpose.OTHER)),
+        operation=_text(entry.get("_operation", "")),
+        action=_text(entry.get("_action", "")),
+        method=_text(request["method"]),
+        url=_text(request["url"]),
         request_headers=_pairs(request.get("headers")),
         request_body=sent,
-        status=int(response["status"]),
+        status=status,
         headers=tuple((name.lower(), value) for name, value in _pairs(response.get("headers"))),
         body=body,
         started=float(started),
         seconds=float(entry.get("time") or 0.0) / 1000,
-        job=str(entry.get("_job", "")),
-        detail=str(entry.get("_detail", "")),
-        problem=str(entry.get("_problem", "") or ("no answer is kept" if not response["status"] else "")),
+        job=_text(entry.get("_job", "")),
+        detail=_text(entry.get("_detail", "")),
+        problem=_text(entry.get("_problem", "") or ("no answer is kept" if not response["status"] else "")),
         is_cut=bool(entry.get("_isCut", False)),
-        size=max(int(content.get("size") or 0), len(body)),
-        redirects=tuple(map(str, entry.get("_redirects", ()))),
+        size=max(min(int(content.get("size") or 0), LARGEST), len(body)),
+        redirects=tuple(map(_text, entry.get("_redirects", ()))),
     )
 
 
@@ -222,7 +244,12 @@ def _bytes_of(content: Mapping[str, Any]) -> bytes:
 
 
 def _pairs(headers: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((str(h["name"]), str(h["value"])) for h in headers or ())
+    return tuple((_text(h["name"]), _text(h["value"])) for h in headers or ())
+
+
+def _text(value: Any) -> str:
+    """A text that can be written again: halves of characters, which JSON can hold, are none."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 # -- guessing what a request was for ----------------------------------------------------------------

@@ -94,7 +94,7 @@ class Receiver:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server((host, port), family=family)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError, TypeError) as error:  # a name that is none is refused as text
             raise ListenError(f"cannot listen for webhooks on {listen or host}: {error}.") from None
         name, taken = self._socket.getsockname()[:2]
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)

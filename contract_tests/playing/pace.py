@@ -16,6 +16,7 @@ SHORTEST_WAIT = 0.05
 STEP = 5.0  # virtual seconds between two polls of the simulator's jobs, at first; progress is seen at several stages
 SLOW_DOWN_REAL = 60.0  # part of the time that has gone between two polls of a job that takes long
 SLOW_DOWN = 12.0  # later, this part of the time that has gone
+MOST_RATE = 1e9  # virtual seconds in a real one; who says more is no simulator of ours
 JUST_AFTER = 0.02  # seconds after an event
 
 
@@ -151,7 +152,9 @@ class Moving:
     def _take(self, clock: Any) -> None:
         self._read = steady_time()
         if isinstance(clock, dict) and (now := seconds_of(clock.get("now"))) is not None:
-            self._then, self._rate = now, float(clock.get("rate") or 0.0)
+            rate = clock.get("rate")
+            is_rate = isinstance(rate, (int, float)) and 0 <= rate <= MOST_RATE
+            self._then, self._rate = now, float(rate) if is_rate and rate is not None else 0.0
             self._mode = str(clock.get("mode", ""))
 
 
@@ -173,12 +176,12 @@ def find_simulator(service: Service, key: str) -> Moving | None:
 
 def advice(answer: Exchange, poll_after: str) -> float | None:
     """Seconds after which an answer wants to be asked again; None if it does not say."""
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         if poll_after and (milliseconds := answer.header(poll_after)):
             return _finite(float(milliseconds) / 1000)
         if after := answer.header("retry-after"):
             return _finite(float(after))
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         after, date = answer.header("retry-after"), answer.header("date")
         if after and date:
             return (parsedate_to_datetime(after) - parsedate_to_datetime(date)).total_seconds()

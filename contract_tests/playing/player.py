@@ -15,7 +15,7 @@ from contract_tests.history import (
     Sighting,
 )
 from contract_tests.playing.bodies import SEED
-from contract_tests.playing.budget import Budget
+from contract_tests.playing.budget import Budget, Spent
 from contract_tests.playing.calls import Asking, Calls
 from contract_tests.playing.listening import Ear, Hearing
 from contract_tests.playing.pace import LONGEST_WAIT, Moving, Pace, Waiting, advice
@@ -206,10 +206,14 @@ class Player:
         is_created = True  # for all that is known
         try:
             exchange = self.send_call(call, purpose, detail)
+        except Spent:  # it was not sent
+            is_created = False
+            raise
+        else:
             if exchange.status:
                 # Behind a gateway that gave up, a job may have been created all the same.
                 is_created = exchange.status in (502, 504) or is_success(self.contract, exchange)
-            elif "Connect" in exchange.problem:
+            elif exchange.problem.startswith("Connect"):
                 is_created = False
         finally:
             self.budget.settle(is_created)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from contract_tests.contract import ContractUnderTest
@@ -11,6 +12,7 @@ from mockserver.jobs.lifecycle import State
 from mockserver.jobs.resource import Action, JobOperation, JobResource, Pointer, View, dig
 from mockserver.jobs.vocabulary import plain
 
+MOST_ITEMS = 1000  # jobs of one answer that are looked at
 MOST_ID = 500  # characters; what is longer is no id
 # Where several states have the same word, as with a flag that says only whether a job is over.
 _LIKELIEST = (State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED, State.QUEUED)
@@ -43,7 +45,8 @@ def sightings(contract: ContractUnderTest, exchange: Exchange) -> list[Sighting]
         return [Sighting(exchange, part, exchange.job or None, word, state, None, {}, {})]
     if part.view is None or exchange.json is NO_JSON:
         return []
-    jobs = (_sighting(contract, exchange, resource, part, job) for job in _objects(exchange.json, part.view.pointer))
+    items = islice(_objects(exchange.json, part.view.pointer), MOST_ITEMS)
+    jobs = (_sighting(contract, exchange, resource, part, job) for job in items)
     return [job for job in jobs if job.fields]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from contract_tests.contract import ContractUnderTest
 from contract_tests.history import (
     ALL_THAT_FOLLOWS,
+    INTERRUPTED,
     OTHER_VALUES,
     History,
     Purpose,
@@ -59,8 +60,8 @@ def play(
             history.skipped[ALL_THAT_FOLLOWS] = str(spent)
         listen_at_last(player)
     except KeyboardInterrupt:
-        history.skipped[ALL_THAT_FOLLOWS] = "it was interrupted"
-        player.ear.give_up("it was interrupted")
+        history.skipped[ALL_THAT_FOLLOWS] = INTERRUPTED
+        player.ear.give_up(INTERRUPTED)
     except Unreachable as silent:
         history.skipped[ALL_THAT_FOLLOWS] = str(silent)
         player.ear.give_up(str(silent))
@@ -120,7 +121,7 @@ def reach(player: Player) -> None:
             first = player.send(part, Purpose.LIST, Asking(player.options.key))
         else:
             first = player.send(part, Purpose.UNKNOWN_ID, player.asking(job=player.unknown_id(resource)))
-        if not first.status and "Connect" in first.problem:
+        if not first.status and first.problem.startswith("Connect"):
             raise Unreachable(f"the endpoint cannot be reached: {first.problem}")
     if player.options.moves_clock:
         is_keyless = not any(operation.security for operation in player.contract.document.operations)

@@ -1,11 +1,13 @@
 """The service that is judged: one request at a time over HTTP, within limits; what comes back never raises."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import socket
+import zlib
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Pairs = tuple[tuple[str, str], ...]
 Result = TypeVar("Result")
+_TRANSLATED = IPv6Network("64:ff9b::/96")  # IPv4 addresses within IPv6 (RFC 6052)
 _LOOPBACK = ("localhost", "::1", "testserver")
 MOST_KEPT = 128 << 20  # bytes of all answers; of what comes later only little is kept
 LITTLE = 64 << 10
@@ -92,17 +95,39 @@ def parts_of(url: str) -> SplitResult:
 def is_loopback(url: str) -> bool:
     """Whether a URL leads to this machine, where nothing costs money."""
     host = (parts_of(url).hostname or "").lower()
-    return host in _LOOPBACK or host.startswith("127.")
+    if host in _LOOPBACK:
+        return True
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
 
 
 def may_follow(base_url: str, url: str) -> bool:
     """Whether an address that a service names may be called: a service elsewhere must not send us to what is near."""
     if _origin(url) == _origin(base_url) or is_loopback(base_url):
         return True
-    host = (parts_of(url).hostname or "").lower()
-    with suppress(ValueError):
-        return ip_address(host).is_global
-    return not is_loopback(url) and "." in host
+    host = (parts_of(url).hostname or "").lower().rstrip(".")
+    if not host or ("." not in host and ":" not in host):
+        return False  # a name of this network
+    return all(_is_public(address) for address in _addresses(host))
+
+
+def _addresses(host: str) -> list[str]:
+    """Where a host's name leads to, however it is written (`0x7f.1`); nothing if nobody knows it."""
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+    except (OSError, UnicodeError):
+        return []
+
+
+def _is_public(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and (found.ipv4_mapped or found in _TRANSLATED):
+        found = found.ipv4_mapped or IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.is_global
 
 
 class Service:
@@ -275,7 +300,9 @@ class Service:
         room = limits.kept if self._kept < MOST_KEPT else min(LITTLE, limits.kept)
         media_type = response.headers.get("content-type", "").lower()
         most = limits.media if media_type.startswith(_MEDIA) else limits.kept
-        async for piece in response.aiter_bytes():
+        unpacked = _unpacker(response.headers.get("content-encoding", ""))
+        async for packed in response.aiter_raw():
+            piece = unpacked(packed, most - answer.size + 1) if unpacked else packed
             answer.size += len(piece)
             if kept < room:
                 pieces.append(piece[: room - kept])
@@ -293,6 +320,21 @@ def _trusted() -> "ssl.SSLContext":
     import httpx2
 
     return httpx2.create_ssl_context(trust_env=False)
+
+
+def _unpacker(encoding: str) -> "Callable[[bytes, int], bytes] | None":
+    """What takes off the one encoding that services put on unasked; nothing for none, and for what piles up several."""
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return None
+    inflating = zlib.decompressobj(wbits=47)  # both kinds, told by their first bytes
+
+    def unpacked(piece: bytes, most: int) -> bytes:
+        try:
+            return inflating.decompress(inflating.unconsumed_tail + piece, max(most, 1))
+        except zlib.error as error:
+            raise ValueError(f"the body is not {encoding}: {error}") from None
+
+    return unpacked
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from mockserver.errors import DocumentError, MockserverError
 
 if TYPE_CHECKING:
     from contract_tests.finding import Report
+    from contract_tests.report.baseline import Known
 
 WRITERS = {
     "report.json": "as_json",
@@ -101,6 +102,7 @@ def check(
     Exits with 0 if it conforms, 1 if it does not, 2 if it could not be checked.
     """
     from contract_tests import checking
+    from contract_tests.history import INTERRUPTED
 
     if bool(url) == bool(from_har):
         raise click.UsageError("give either a URL or --from-har FILE.")
@@ -109,6 +111,8 @@ def check(
     _refuse_unknown(only)
     if rate_limit and not _RATE.fullmatch(rate_limit):
         raise click.BadParameter(f"found {rate_limit!r}, expected 5/s, 90/m or 1000/h.", param_hint="--rate-limit")
+    if max_spend is not None and not isfinite(max_spend):
+        raise click.BadParameter(f"found {max_spend}, expected an amount of money.", param_hint="--max-spend")
     if (patience is not None and not 0 < patience < inf) or (interval is not None and not isfinite(interval)):
         raise click.BadParameter("a number of seconds is wanted.", param_hint="--patience, --interval")
     wishes = checking.Wishes(
@@ -138,6 +142,10 @@ def check(
     for name in (har, write_baseline, folder and str(Path(folder, "report.json"))):
         if name:  # what cannot be kept is known before anything is spent
             _make_folder(Path(name).parent)
+    for name in (har, write_baseline):
+        if name and Path(name).is_dir():
+            raise click.BadParameter(f"{name} is a folder, expected a file.", param_hint="--har, --write-baseline")
+    known = _baseline(baseline) if baseline else None
     if from_har:
         report, history = checking.check_har(_json_file(from_har), spec, only, reference)
     else:
@@ -151,8 +159,8 @@ def check(
         why = next((exchange.problem for exchange in history.exchanges if exchange.problem), "nothing was sent")
         raise checking.CheckError(f"{wishes.url or from_har} could not be checked: {why}.")
     accepted = 0
-    if baseline:
-        report, accepted = _with_baseline(report, baseline)
+    if known is not None:
+        report, accepted = _with_baseline(report, known, baseline or "")
     if write_baseline:
         from contract_tests.report.baseline import write as baseline_of
 
@@ -162,7 +170,8 @@ def check(
     _print(report)
     if reference:
         _print_breaks(report, reference)
-    sys.exit(accepted if baseline else report.exit_code)
+    code = accepted if baseline else report.exit_code
+    sys.exit(code or 2 * (history.ended_early == INTERRUPTED))
 
 
 @click.command()
@@ -259,6 +268,9 @@ def _key(name: str | None, what: str = "the API key") -> str:
     value = os.environ.get(name, "")
     if not value:
         raise KeyMissing(f"the environment variable {name} is not set, or empty; it is to hold {what}.")
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise KeyMissing(f"the environment variable {name} holds what no header can: a line break, a space at an end, "
+                         f"or signs that are no ASCII. It is to hold {what}.")  # fmt: skip
     return value
 
 
@@ -294,7 +306,7 @@ def _prices(given: tuple[str, ...]) -> Mapping[str, float]:
     for each in given:
         name, found, amount = each.rpartition("=")
         try:
-            if not found or not name or float(amount) < 0:
+            if not found or not name or not 0 <= float(amount) < inf:
                 raise ValueError
             prices[name] = float(amount)
         except ValueError:
@@ -359,10 +371,17 @@ def _make_folder(folder: Path) -> None:
         raise DocumentError(f"{folder}: cannot be made: {error.strerror}.") from None
 
 
-def _with_baseline(report: "Report", file: str) -> tuple["Report", int]:
+def _baseline(file: str) -> tuple["Known", ...]:
+    """A baseline, read before anything is sent."""
     from contract_tests.report import baseline
 
-    changes = baseline.compare(report, baseline.read(_text(file), file))
+    return baseline.read(_text(file), file)
+
+
+def _with_baseline(report: "Report", known: tuple["Known", ...], file: str) -> tuple["Report", int]:
+    from contract_tests.report import baseline
+
+    changes = baseline.compare(report, known)
     for line in baseline.lines_of(changes):
         say(line)
     told = baseline.told_in(report, changes, file)
@@ -379,7 +398,7 @@ def _text(name: str) -> str:
 def _json_file(name: str) -> Any:
     try:
         return json.loads(_text(name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DocumentError(f"{name}: no JSON: {error}.") from None
 
 
