@@ -32,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--base-url",
         metavar="URL",
-        help="Check this service instead of the simulator. It will create hundreds of jobs.",
+        help="Check this service instead of the simulator. On this machine it will create hundreds of jobs, unless "
+        "--max-jobs is given; elsewhere none.",
     )
     group.addoption(
         "--key-env", metavar="NAME", help="The environment variable that holds the API key [a made-up key]."

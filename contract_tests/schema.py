@@ -1,7 +1,7 @@
 """A contract as a schemathesis schema: configuration, transport, and where schemathesis itself would be wrong."""
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from json import dumps
 from typing import Any
 
@@ -32,18 +32,21 @@ OF_A_VALUE = {400, 404, 422}  # statuses by which a value is refused
 STATE_WANTED = {Action.FOLLOW_UP, Action.CANCEL, Action.DELETE}  # of the job that they name
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
 
 
 class ContractSchema(OpenApiSchema):
     """A schema with a transport of its own: a hook would miss the requests that checks send by themselves."""
 
-    def __init__(self, contract: ContractUnderTest, config: schemathesis.Config) -> None:
+    def __init__(self, contract: ContractUnderTest, config: schemathesis.Config, unsent: Sequence[str] = ()) -> None:
         root = contract.document.root
         super().__init__(root, config.projects.get(root))
         self.excuses = Excuses(contract)
         self.hooks.register_hook_with_name(self.excuses.is_fault, "filter_failure")
-        self._transport = _Transport(contract.refusals)
+        if unsent:  # configuration alone does not keep them out: only the command line of schemathesis reads that
+            self.filter_set = self.filter_set.with_exclude(name=list(unsent))
+        self._transport = _Transport(contract.refusals, unsent)
 
     @property
     def transport(self) -> RequestsTransport:
@@ -72,10 +75,10 @@ def build_schema(
         "phases": {"stateful": {"generation": {"max-examples": HISTORIES * max_examples}}},
     }
     settings["rate-limit"] = rate_limit or "auto"
+    writes: list[str] = []
     if only_reads:
         changing = {part.operation.name for part in contract.parts if part.action in {*STARTS, *ENDS}}
         writes = [o.name for o in contract.document.operations if o.method != "GET" or o.name in changing]
-        settings["operations"] = [{"include-name": name, "enabled": False} for name in writes]
         settings["phases"]["coverage"] = {"enabled": covers, "unexpected-methods": []}
     if refused_as_said:
         usual = ["2xx", "401", "403", "404", "409", "5xx"]
@@ -83,19 +86,22 @@ def build_schema(
         settings["checks"] = {"positive_data_acceptance": {"expected-statuses": accepted}}
     if credentials := contract.credentials(key):
         settings["auth"] = {"openapi": credentials}
-    return ContractSchema(contract, schemathesis.Config.from_dict(settings))
+    return ContractSchema(contract, schemathesis.Config.from_dict(settings), writes)
 
 
 class _Transport(RequestsTransport):
     """HTTP, with uploads named as files, true framing, and refusals under the status that says what they are."""
 
-    def __init__(self, refusals: Refusals) -> None:
+    def __init__(self, refusals: Refusals, unsent: Sequence[str]) -> None:
         super().__init__()
         self._copy_serializers_from(REQUESTS_TRANSPORT)
         self.serializer("multipart/form-data")(_with_named_files)
         self._refusals = refusals
+        self._unsent = frozenset(unsent)
 
     def send(self, case: Case[Any], **kwargs: Any) -> Response:
+        if case.operation.label in self._unsent or (self._unsent and case.method.upper() not in SAFE):
+            raise RuntimeError(f"{case.method} {case.operation.label} may cost something and was not to be sent")
         # Invented, these make no wrong request but no HTTP: a server's parser answers, and no contract says how.
         case.headers = type(case.headers)({k: v for k, v in case.headers.items() if k.lower() not in FRAMING})
         response = super().send(case, **kwargs)

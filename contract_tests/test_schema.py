@@ -6,6 +6,7 @@ import pytest
 
 from contract_tests.conftest import SUMMARY, Target
 from contract_tests.contract import ContractUnderTest
+from contract_tests.playing.target import is_loopback
 from contract_tests.run import Run, run
 from contract_tests.schema import build_schema
 from mockserver.jobs.paths import path_parameters
@@ -14,10 +15,17 @@ from mockserver.jobs.paths import path_parameters
 def test_every_operation_answers_as_its_document_says(
     target: Target, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
-    schema = build_schema(target.contract, target.base_url, target.key, pytestconfig.getoption("--max-examples"))
+    examples, url = pytestconfig.getoption("--max-examples"), pytestconfig.getoption("--base-url")
+    # What a service asks for its jobs, nobody here knows; and none of its jobs need end while this runs.
+    is_limited = bool(url) and (pytestconfig.getoption("--max-jobs") is not None or not is_loopback(url))
+    schema = build_schema(target.contract, target.base_url, target.key, examples, only_reads=is_limited)
     result = run(schema)
     record_property(SUMMARY, f"{target.contract.name}: {result}")
-    problems = [*result.errors, *map(str, result.findings.values()), *_unproven(target.contract, result)]
+    problems, unproven = [*result.errors, *map(str, result.findings.values())], _unproven(target.contract, result)
+    if url:
+        record_property(SUMMARY, "\n".join(f"not judged: {each}" for each in unproven))
+    else:
+        problems += unproven
     if problems:
         count = f"{target.contract.name} at {target.base_url}: {len(problems)} problems"
         pytest.fail("\n\n".join([count, *problems]), pytrace=False)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from click.testing import CliRunner, Result
 from serving import serving
@@ -87,6 +88,8 @@ def test_where_jobs_are_limited_only_what_reads_is_fuzzed(tmp_path: Path) -> Non
     with simulator(["openai"], "", ("--seed", "1")) as urls:
         command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--max-jobs", "2"]
         done = run(*command, "--report", str(tmp_path), ONE="sk-limited-0123456789")
+        listed = httpx2.get(f"{urls['openai']}/videos", headers={"authorization": "Bearer sk-limited-0123456789"})
+    assert len(listed.json()["data"]) <= 2
     assert done.exit_code == 0, done.output
     report = json.loads((tmp_path / "report.json").read_text())
     again = "--key-env ONE --max-jobs 2 --only"
@@ -100,10 +103,10 @@ def test_where_jobs_are_limited_only_what_reads_is_fuzzed(tmp_path: Path) -> Non
 
 def test_a_check_of_schemathesis_can_be_asked_for_alone() -> None:
     with simulator(["openai"], "", ("--seed", "1", "--drift", "seconds-other-type")) as urls:
-        command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--max-jobs", "3"]
+        command = ["check", urls["openai"], "--spec", "openai", "--key-env", "ONE", "--patience", "600"]
         found = run(*command, "--only", "SCH005", ONE="sk-alone-0123456789")
     assert (found.exit_code, "SCH005" in found.output, "ANS004  " in found.output) == (1, True, False), found.output
-    assert "--key-env ONE --max-jobs 3 --only SCH005" in found.output
+    assert "--key-env ONE --patience 600 --only SCH005" in found.output
     assert "valid against" in run("explain", "SCH005").output
 
 

@@ -91,6 +91,22 @@ def test_only_the_service_is_called() -> None:
         assert requests.get(other, timeout=5).status_code == 200  # it ends with the run
 
 
+@pytest.mark.parametrize("limits", [{"max_jobs": 2}, {"max_spend": 1.0}])
+def test_fuzzing_within_a_budget_sends_nothing_that_could_cost(limits: dict[str, Any]) -> None:
+    """As the service sees it: what is told of a run could be wrong."""
+    sent: list[bytes] = []
+
+    def respond(request: bytes) -> bytes:
+        if b"chemathesis" in request:
+            sent.append(request.split()[0])
+        return answer(json.dumps({"object": "list", "data": [], "has_more": False}).encode())
+
+    with listening(respond) as url:
+        check(Wishes(url, "openai", key=KEY, prices={"*": 0.1}, **limits))
+    assert len(sent) > 50
+    assert {*sent} <= {b"GET", b"HEAD", b"OPTIONS"}
+
+
 # -- odd values -------------------------------------------------------------------------------------
 
 

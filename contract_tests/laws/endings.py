@@ -18,6 +18,7 @@ from contract_tests.laws.seen import (
     part_of,
     place,
     polls,
+    says_undeleted,
     shown,
     shows,
     shows_job,
@@ -128,8 +129,7 @@ def delete_is_served(history: History) -> Iterator[Deviation | Unjudged]:
 def delete_works(history: History) -> Iterator[Deviation | Unjudged]:
     deleted: dict[str, Exchange] = {}  # the first delete that was served, and did not say that it deleted nothing
     for delete in history.of(Purpose.DELETE):
-        says_no = isinstance(delete.json, dict) and delete.json.get("deleted") is False
-        if is_good(history, delete) and not says_no:
+        if is_good(history, delete) and not says_undeleted(delete):
             deleted.setdefault(delete.job, delete)
 
     def check(after: Exchange) -> Deviation | None:

@@ -147,7 +147,7 @@ def pages_end(history: History) -> Iterator[Deviation | Unjudged]:
         limit = last.asked(history, "limit")
         held = {_hashable(id) for page in walk for id in page.ids}
         is_short = limit is not None and limit.isdigit() and len(last.items) < int(limit)
-        if last.ends(history) is False and is_short and known <= held:
+        if last.ends(history) is False and is_short and known and known <= held:
             message = f"a page for {limit} jobs holds {len(last.items)}, and says that there is more"
             return shows(history, last.exchange, message, "short")
         return None

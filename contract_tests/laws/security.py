@@ -12,6 +12,7 @@ from contract_tests.laws.seen import (
     each,
     is_good,
     operations,
+    says_undeleted,
     shows,
     shows_job,
     status_of,
@@ -145,7 +146,7 @@ def _private(history: History, actions: Collection[str], what: str) -> Iterator[
     def check(exchange: Exchange) -> Deviation | None:
         # 200 with nothing of the job in it is wrong, too; but its schema has a law, and nobody was shown anything.
         is_empty = exchange.action in _READS and not shows_job(history, exchange)
-        if not is_good(history, exchange) or is_empty:
+        if not is_good(history, exchange) or is_empty or says_undeleted(exchange):
             return None
         return shows(history, exchange, f"{what} ({exchange.status})", exchange.action)
 

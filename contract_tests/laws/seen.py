@@ -106,6 +106,11 @@ def shows_job(history: History, exchange: Exchange) -> bool:
     return exchange.job.encode() in exchange.body or bool(sightings(history.contract, exchange))
 
 
+def says_undeleted(exchange: Exchange) -> bool:
+    """Whether an answer to a delete says that nothing was deleted, whatever its status is."""
+    return isinstance(exchange.json, dict) and exchange.json.get("deleted") is False
+
+
 def came_too_often(history: History, exchange: Exchange) -> bool:
     """Whether a service had no time, which is no fault: too many requests, or overloaded."""
     status = status_of(history, exchange)
