@@ -149,9 +149,11 @@ def type_is_declared(history: History) -> Iterator[Deviation | Unjudged]:
             return shows(
                 history, fetch, f"the result is labelled {shown(fetch.media_type)}, declared is {told}", "label"
             )
-        wanted = part.variants.get(query_of(fetch).get(part.variant_parameter, "")) if part else None
+        variant = query_of(fetch).get(part.variant_parameter, "") if part else ""
+        wanted = part.variants.get(variant) if part else None
         if wanted and fetch.media_type != wanted:
-            message = f"the variant is labelled {shown(fetch.media_type)}, declared is {wanted}"
+            kind = shown(fetch.media_type)
+            message = f"the variant {shown(variant)} is labelled {kind}; of the declared types its name tells {wanted}"
             return shows(history, fetch, message, "variant")
         return None
 
