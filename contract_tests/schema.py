@@ -6,12 +6,19 @@ from json import dumps
 from typing import Any
 
 import schemathesis
+from schemathesis.core import NotSet
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
-from schemathesis.openapi.checks import AuthScenario, EnsureResourceAvailability, IgnoredAuth, RejectedPositiveData
+from schemathesis.openapi.checks import (
+    AuthScenario,
+    EnsureResourceAvailability,
+    IgnoredAuth,
+    RejectedPositiveData,
+    UndefinedStatusCode,
+)
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 from schemathesis.transport import SerializationContext
 from schemathesis.transport.requests import REQUESTS_TRANSPORT, RequestsTransport, multipart_serializer
@@ -32,6 +39,7 @@ OF_A_VALUE = {400, 404, 422}  # statuses by which a value is refused
 STATE_WANTED = {Action.FOLLOW_UP, Action.CANCEL, Action.DELETE}  # of the job that they name
 FINISHED_JOB_WANTED = {Action.CONTENT, Action.FOLLOW_UP}
 FRAMING = {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+REFUSALS = {400, 401, 403, 404, 405, 406, 409, 410, 413, 414, 415, 422, 429}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 NOT_NOW = {"not_ready", "failed_content", "expired_content"}
 
@@ -160,6 +168,10 @@ class Excuses:
                 return "a page beyond all"
             case RejectedPositiveData() if response.status_code in OF_A_VALUE and self._has_a_model(case):
                 return "a made-up model"
+            case RejectedPositiveData() if self._has_left_out_its_body(case):
+                return "a body that was left out"
+            case UndefinedStatusCode() if response.status_code in REFUSALS:
+                return "a refusal that is not declared"  # the document's gap: ERR011 notes it, and LNT060
             case AcceptedNegativeData() if self._is_valid_as_a_form(case):
                 return "a form that is valid as text"
             case IgnoredAuth() if failure.scenario is AuthScenario.INVALID_AUTH:
@@ -198,6 +210,14 @@ class Excuses:
         schemas = [node.get("schema") or {} for node in operation.body.values()]
         properties = [union_of(self._contract.document, schema).properties.get(name) for schema in schemas]
         return not any(union_of(self._contract.document, node).constants for node in properties if node is not None)
+
+    def _has_left_out_its_body(self, case: Case[Any]) -> bool:
+        """Documents forget that a body is required. Where its schema asks for fields, to send none may be refused."""
+        operation = self._contract.document.find(case.operation.label)
+        if operation is None or not isinstance(case.body, NotSet):
+            return False
+        schemas = [node.get("schema") or {} for node in operation.body.values()]
+        return any(shape_of(self._contract.document, schema).required for schema in schemas)
 
     def _is_valid_as_a_form(self, case: Case[Any]) -> bool:
         """A form is text, so its `null` is a string. Schemathesis knows it, but not of a form that holds a file."""

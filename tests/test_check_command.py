@@ -17,6 +17,30 @@ from contract_tests.simulator import simulator
 from mockserver.cli import main
 from mockserver.realtime import steady_time
 
+SLOPPY = """
+openapi: 3.1.0
+info: {title: Sloppy, version: "1"}
+paths:
+  /jobs:
+    post:
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Request"}}}}
+      responses: {"200": {description: OK, content: {application/json: {schema: {$ref: "#/components/schemas/Job"}}}}}
+  /jobs/{id}:
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string, maxLength: 64}}]
+      responses: {"200": {description: OK, content: {application/json: {schema: {$ref: "#/components/schemas/Job"}}}}}
+components:
+  schemas:
+    Request: {type: object, required: [prompt], properties: {prompt: {type: string}}}
+    Job:
+      type: object
+      required: [id, status]
+      properties:
+        id: {type: string}
+        status: {type: string, enum: [queued, running, succeeded, failed]}
+        url: {type: string, format: uri}
+"""
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
@@ -108,6 +132,15 @@ def test_a_check_of_schemathesis_can_be_asked_for_alone() -> None:
     assert (found.exit_code, "SCH005" in found.output, "ANS004  " in found.output) == (1, True, False), found.output
     assert "--key-env ONE --patience 600 --only SCH005" in found.output
     assert "valid against" in run("explain", "SCH005").output
+
+
+def test_what_a_sloppy_document_forgets_is_no_fault_of_a_service(tmp_path: Path) -> None:
+    """Refusals that are declared nowhere, and a body that is not said to be required."""
+    document = tmp_path / "sloppy.yaml"
+    document.write_text(SLOPPY)
+    with simulator([str(document)], "", ("--seed", "1")) as urls:
+        done = run("check", urls["sloppy"], "--spec", str(document))
+    assert (done.exit_code, "SCH" in done.output) == (0, False), done.output
 
 
 def test_requests_are_sent_no_faster_than_was_asked_for(url: str) -> None:

@@ -724,3 +724,11 @@ def test_forms_that_a_tag_tells_apart_do_not_change_with_the_state(bench: Bench)
     service.clock.advance(LATER)
     types.append(service.get(f"/items/{id}").json()["type"])
     assert types == ["said", "said"]
+
+
+def test_json_of_a_type_of_its_own_is_labelled_as_declared() -> None:
+    service = start(str(Path(__file__).parent / "documents" / "pages.yaml"))
+    assert (
+        service.get("/renderings", auth=("user", "secret-0123456789")).headers["content-type"]
+        == "application/vnd.api+json"
+    )

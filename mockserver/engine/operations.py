@@ -537,6 +537,7 @@ class _Answer:
     def __init__(self, context: Context, resource: JobResource, part: JobOperation) -> None:
         self._render: Field | None = compile_answer(context.contract, resource, part, context.results)
         self._status = _status(part.operation, part.answer)
+        self._media_type = _media_type(part.operation, part.answer)
         self._headers = compile_headers(context.contract, resource, part) if part.action in STARTS else []
         self._no_body: RawHeaders = [] if self._status == 204 else [(b"content-length", b"0")]
         self._poll_header = context.contract.headers.get("poll-after", "").encode()
@@ -577,7 +578,7 @@ class _Answer:
         if self._render is None:
             return Response(self._status, [*self._no_body, *headers], b"")
         body = orjson.dumps(self._render(scene))
-        return Response(self._status, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
+        return Response(self._status, [self._media_type, (b"content-length", b"%d" % len(body)), *headers], body)
 
 
 def _status(operation: Operation, answer: Answer | None = None) -> int:
@@ -585,6 +586,14 @@ def _status(operation: Operation, answer: Answer | None = None) -> int:
     if success is None and not operation.answers:
         return 204
     return int(success.status) if success and _SUCCESS.fullmatch(success.status) else 200
+
+
+def _media_type(operation: Operation, answer: Answer | None) -> tuple[bytes, bytes]:
+    """The header of the JSON that is declared; a type of its own (`application/vnd.api+json`) is told as it is."""
+    success = answer or operation.success()
+    declared = success.json_media() if success else None
+    essence = declared[0].partition(";")[0].strip().lower() if declared else ""
+    return (b"content-type", essence.encode("latin-1", "replace")) if essence.endswith("+json") else _JSON
 
 
 def _named(part: JobOperation) -> Callable[[Inputs], Any]:
